@@ -1,0 +1,131 @@
+"""Ids and keys that say what they name and where it lives.
+
+An id is `<prefix>_<region>_<26 characters>`: a UUIDv7 in lower-case Crockford base32, so ids of one kind sort by time.
+An id names an object and grants nothing (74 random bits). What grants access (an API key, a link's code, a session's
+token) is drawn whole from the system's randomness, with at least 128 bits.
+"""
+
+import re
+import secrets
+import uuid
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+import uuid_utils
+
+from regions.errors import MeridianError
+
+KINDS: Final = MappingProxyType(
+    {
+        "merchant": "merch",
+        "key": "key",
+        "link": "plink",
+        "session": "cs",
+        "payment": "pay",
+        "attempt": "att",
+        "refund": "re",
+        "journal": "jrn",
+        "subject": "subj",
+        "webhook": "gwh",
+        "break": "brk",
+        "request": "req",
+    }
+)
+_KIND_OF = {prefix: kind for kind, prefix in KINDS.items()}
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_CROCKFORD_VALUE = {char: value for value, char in enumerate(_CROCKFORD)}
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ENCODED_LENGTH = 26
+_CODE_LENGTH = 22  # 62^22 > 2^130
+_SECRET_LENGTH = 43  # 62^43 > 2^256
+
+REGION_PATTERN: Final = "[a-z][a-z0-9]{1,7}"
+_REGION = re.compile(REGION_PATTERN)
+# 26 base32 characters hold 130 bits; the first one of a 128-bit number is at most 7.
+_ID = re.compile(rf"([a-z]+)_({REGION_PATTERN})_([0-7][0-9a-hjkmnp-tv-z]{{25}})")
+_KEY = re.compile(rf"mk_(live|test)_({REGION_PATTERN})_([0-9A-Za-z]{{{_SECRET_LENGTH}}})")
+
+
+class InvalidIdError(MeridianError):
+    """Not an id that this platform makes."""
+
+
+class ParsedId(NamedTuple):
+    """What an id says. `ulid` is the 26-character part."""
+
+    kind: str
+    region: str
+    ulid: str
+
+    @property
+    def uuid(self) -> uuid.UUID:
+        """The UUIDv7 behind the id."""
+        number = 0
+        for char in self.ulid:
+            number = number << 5 | _CROCKFORD_VALUE[char]
+        return uuid.UUID(int=number)
+
+
+def encode_uuid(value: uuid.UUID | uuid_utils.UUID) -> str:
+    """128 bits as 26 lower-case Crockford characters; keeps the order of the numbers."""
+    number = value.int
+    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def new_id(kind: str, region: str) -> str:
+    """A new id of that kind (a key of `KINDS`) in that region, for example `pay_eu_06p…`."""
+    if kind not in KINDS:
+        raise InvalidIdError(f"{kind!r} is no kind of object: use one of {', '.join(KINDS)}")
+    return f"{KINDS[kind]}_{_checked_region(region)}_{encode_uuid(uuid_utils.uuid7())}"
+
+
+def parse_id(value: str) -> ParsedId:
+    """Split an id; raises InvalidIdError for anything `new_id` cannot have made."""
+    match = _ID.fullmatch(value)
+    if match is None or match[1] not in _KIND_OF:
+        raise InvalidIdError("this is not an id of an object here")
+    return ParsedId(_KIND_OF[match[1]], match[2], match[3])
+
+
+def region_of(value: str) -> str | None:
+    """The region an id belongs to, or None when it is no id."""
+    try:
+        return parse_id(value).region
+    except InvalidIdError:
+        return None
+
+
+def new_secret(region: str, livemode: bool) -> str:  # noqa: FBT001 - callers name it or pass a column
+    """An API key: `mk_test_eu_` or `mk_live_eu_` and 43 random base62 characters (256 bits)."""
+    mode = "live" if livemode else "test"
+    return f"mk_{mode}_{_checked_region(region)}_{_random_base62(_SECRET_LENGTH)}"
+
+
+def region_of_key(key: str) -> str | None:
+    """The region an API key belongs to, or None when it is no key."""
+    match = _KEY.fullmatch(key)
+    return match[2] if match else None
+
+
+def is_live_key(key: str) -> bool:
+    """Whether the key moves real money; InvalidIdError when it is no key."""
+    match = _KEY.fullmatch(key)
+    if match is None:
+        raise InvalidIdError("this is not an API key")
+    return match[1] == "live"
+
+
+def new_code() -> str:
+    """22 random base62 characters (131 bits): the unguessable part of a link's or a session's URL."""
+    return _random_base62(_CODE_LENGTH)
+
+
+def _random_base62(length: int) -> str:
+    return "".join(secrets.choice(_BASE62) for _ in range(length))
+
+
+def _checked_region(region: str) -> str:
+    if not _REGION.fullmatch(region):
+        raise InvalidIdError(f"{region!r} is not a region code")
+    return region
