@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from regions.errors import ConfigurationError
 from regions.residency import ResidencyClass, ResidencyError, residency_class
+from regions.retention import data_classes
 
 CONTRACTS: Final = Path(__file__).parent / "contracts"
 
@@ -154,8 +155,8 @@ def _parse_pii(path: Path, pii: Any) -> PiiContract | None:
     fields = pii["fields"]
     if not isinstance(fields, list) or not fields or not all(isinstance(name, str) for name in fields):
         raise ConfigurationError(f"{path}: pii.fields is a list of names")
-    if not isinstance(pii["retention_class"], str):
-        raise ConfigurationError(f"{path}: pii.retention_class is a name")
+    if pii["retention_class"] not in data_classes():
+        raise ConfigurationError(f"{path}: pii.retention_class is no data class of data_classes.toml")
     return PiiContract(pii["retention_class"], tuple(fields))
 
 

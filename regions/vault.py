@@ -101,7 +101,8 @@ class FileVault:
     def create_kek(self) -> None:
         """Make the KEK, the token key and the region key, each unless it exists."""
         folder = self._path / "region"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         for name in ("kek-1", "token-1", "region-1"):
             if not (folder / f"{name}.key").exists():
                 create_once(folder / f"{name}.key", secrets.token_bytes(_KEY_BYTES))
