@@ -1,0 +1,46 @@
+"""The TARGET calendar: the days on which the ECB publishes, and when.
+
+Source: ECB decision of 2000-12-14 (TARGET long-term calendar, in force from 2002); the years before had the
+exceptions named below. Reference rates appear at about 16:00 Central European time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from dateutil.easter import easter
+
+CENTRAL_EUROPE = ZoneInfo("Europe/Berlin")
+PUBLICATION_TIME = time(16, 0)
+
+CLOSED_ONCE = frozenset({date(1999, 12, 31), date(2001, 12, 31)})
+OPEN_ONCE = frozenset({date(1999, 4, 2), date(1999, 4, 5)})
+
+
+def is_business_day(day: date) -> bool:
+    """Whether the ECB publishes reference rates on `day`."""
+    if day in OPEN_ONCE:
+        return True
+    if day in CLOSED_ONCE or day.weekday() >= 5:  # noqa: PLR2004 - Saturday is 5
+        return False
+    sunday = easter(day.year)
+    if day in (sunday - timedelta(days=2), sunday + timedelta(days=1)):
+        return False
+    return (day.month, day.day) not in {(1, 1), (5, 1), (12, 25), (12, 26)}
+
+
+def business_days(first: date, last: date) -> list[date]:
+    """The publication days from `first` to `last`, both included."""
+    days = ((first + timedelta(days=n)) for n in range((last - first).days + 1))
+    return [day for day in days if is_business_day(day)]
+
+
+def publication_moment(rate_date: date) -> datetime:
+    """When the rates of `rate_date` become known, UTC."""
+    return datetime.combine(rate_date, PUBLICATION_TIME, CENTRAL_EUROPE).astimezone(UTC)
+
+
+def central_date(at: datetime) -> date:
+    """The date of a moment where the rates are published."""
+    return at.astimezone(CENTRAL_EUROPE).date()
