@@ -35,6 +35,7 @@ __all__ = [
     "topic",
     "topics",
     "validate_data",
+    "versions",
 ]
 
 Validator = Callable[[Any], Any]
@@ -112,6 +113,11 @@ def event_type(name: str, version: int | None = None) -> EventType:
     except KeyError:
         wanted = name if version is None else f"{name} version {version}"
         raise EventContractError(f"there is no contract for {wanted!r}", "/type") from None
+
+
+def versions() -> tuple[EventType, ...]:
+    """Every version of every type."""
+    return tuple(_TYPES.values())
 
 
 def topic(region: str, family: str) -> str:
