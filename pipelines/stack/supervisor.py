@@ -7,8 +7,9 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 import xmlrpc.client
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,8 @@ from pipelines.stack.state import StateFolder
 
 LISTENER = "watch"  # our event listener: counts restarts and revives what supervisord gave up on
 STOP_WAIT_S = 15
+POLL_S = 0.1
+STOPPING = {"RUNNING", "STARTING", "BACKOFF", "STOPPING"}
 # What processes inherit from whoever called `meridian up`: nothing that may be a secret of another process.
 INHERITED = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|VIRTUAL_ENV|PYTHONPATH|LD_LIBRARY_PATH|JAVA_HOME"
@@ -80,6 +83,7 @@ def render_config(state: StateFolder, programs: Iterable[Program]) -> str:
         "events=PROCESS_STATE_STARTING,TICK_5",
         "buffer_size=1000",
         f"environment=MERIDIAN_STATE={_value(str(state.path))}",
+        "stdout_logfile=NONE",
         f"stderr_logfile={_escape(state.log_file(LISTENER))}",
         "stderr_logfile_maxbytes=1MB",
         "stderr_logfile_backups=1",
@@ -192,29 +196,38 @@ class Supervisor:
     def processes(self) -> dict[str, ProcessInfo]:
         """Every process by name, without our own listener."""
         found = {}
-        for row in cast("list[dict[str, Any]]", self._call("getAllProcessInfo")):
+        for row in self._rows():
             name, state = str(row["name"]), str(row["statename"])
             uptime_s = max(0, int(row["now"]) - int(row["start"])) if state == "RUNNING" else 0
             pid = int(row["pid"]) or None
             found[name] = ProcessInfo(name, state, pid, uptime_s, str(row["spawnerr"] or row["description"]))
-        found.pop(LISTENER, None)
-        return found
+        return {name: info for name, info in found.items() if name != LISTENER}
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return cast("list[dict[str, Any]]", self._call("getAllProcessInfo"))
 
     def start(self, name: str) -> None:
         """Begin to start a process; does not wait until it runs."""
         self._call("startProcess", name, False)
 
-    def stop(self, name: str) -> None:
-        """Stop a process if it runs, and wait until it has ended."""
-        try:
-            self._call("stopProcess", name, True)
-        except StackError as error:
-            if "NOT_RUNNING" not in str(error):
-                raise
+    def stop_all(self, names: Collection[str]) -> None:
+        """Stop processes, all at the same time, and wait until each has ended. Those that do not run are left alone."""
+        for name in names:
+            try:
+                self._call("stopProcess", name, False)
+            except StackError as error:
+                if "NOT_RUNNING" not in str(error):
+                    raise
+        while any(row["name"] in names and row["statename"] in STOPPING for row in self._rows()):
+            time.sleep(POLL_S)
 
     def shutdown(self) -> None:
         """Stop every process, then supervisord; wait until it is gone."""
         supervisord = psutil.Process(int(self._call("getPID")))
+        names = [*self.processes(), LISTENER]
+        self.stop_all(names)
+        for name in names:  # left to itself, supervisord takes a second for each group, stopped or not
+            self._call("removeProcessGroup", name)
         self._call("shutdown")
         try:
             supervisord.wait(timeout=STOP_WAIT_S * 3)

@@ -1,0 +1,82 @@
+"""The `meridian` command: mounts each part's commands, and turns errors into one sentence and an exit code."""
+
+import importlib
+import sys
+
+import typer
+
+from regions.errors import MeridianError
+
+# Where each part's Typer app is, and the name under which it is mounted; None mounts its commands at the top.
+PARTS: dict[str, str | None] = {
+    "pipelines.stack.commands": None,
+    "pipelines.stack.region_commands": "region",
+    "pipelines.demo.commands": None,
+    "pipelines.topics.commands": "topics",
+    "pipelines.relay.commands": "relay",
+    "pipelines.ingest.commands": "ingest",
+    "pipelines.lake.commands": "lake",
+    "pipelines.builds.commands": "warehouse",
+    "pipelines.recon.commands": "recon",
+    "pipelines.sql_command": None,
+}
+USER_ERROR, FAILURE, INTERRUPTED = 2, 1, 130
+
+
+def make_app() -> typer.Typer:
+    """The whole command."""
+    app = typer.Typer(
+        help="Meridian: payment links and checkout, with the data plane built in.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for module, name in PARTS.items():
+        try:
+            part = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or not module.startswith(error.name):
+                raise
+            continue
+        app.add_typer(part.app, name=name)
+    return app
+
+
+def main() -> None:
+    """Run the command. Whatever can go wrong outside our code is one sentence; a traceback is a bug of ours."""
+    try:
+        make_app()()
+    except MeridianError as error:
+        _leave(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _leave("Interrupted.", INTERRUPTED)
+    except Exception as error:
+        sentence = _outside(error)
+        if sentence is None:
+            raise
+        _leave(sentence, FAILURE)
+
+
+def _leave(sentence: str, code: int) -> None:
+    sys.stderr.write(f"meridian: {' '.join(sentence.split())}\n")
+    sys.exit(code)
+
+
+def _outside(error: Exception) -> str | None:
+    """A sentence for an error of the world around us that no part has named; None if it is not one."""
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    for module, names, meaning in (
+        ("psycopg", ("OperationalError",), "The database cannot be reached or refuses"),
+        ("sqlalchemy.exc", ("OperationalError",), "The database cannot be reached or refuses"),
+        ("confluent_kafka", ("KafkaException",), "The Kafka broker cannot be reached or refuses"),
+        ("httpx", ("TransportError",), "An HTTP service cannot be reached"),
+    ):
+        loaded = sys.modules.get(module)  # an error of a library that was never imported cannot be here
+        if loaded is not None and isinstance(error, tuple(getattr(loaded, name) for name in names)):
+            return f"{meaning}: {first}"
+    return None
+
+
+if __name__ == "__main__":
+    main()
