@@ -1,0 +1,158 @@
+"""Counts the same things in each place that knows them: database, lake, warehouse, the simulated PSP."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx
+import psycopg
+
+from pipelines.demo.figures import Book, Break, Funnel, Judged, Reported, Traded
+from regions.region import Region
+from warehouse.lake import Lake
+
+_CAPTURED = """
+    SELECT currency, count(*), sum(captured_minor)::bigint FROM payments WHERE captured_minor > 0 GROUP BY currency
+"""
+_REFUNDED = """
+    SELECT currency, count(*), sum(amount_minor)::bigint FROM refunds WHERE status = 'succeeded' GROUP BY currency
+"""
+_CLEARING = """
+    SELECT currency, sum(amount_minor)::bigint FROM ledger_entries
+     WHERE account LIKE 'gateway_clearing:%' GROUP BY currency
+"""
+_FUNNEL = """
+    SELECT count(*),
+           count(*) FILTER (WHERE id IN (SELECT session_id FROM payments)),
+           count(*) FILTER (WHERE id IN (SELECT session_id FROM payments WHERE status = 'succeeded'))
+      FROM checkout_sessions
+"""
+_STILL_OPEN = """
+    SELECT (SELECT count(*) FROM payments
+             WHERE link_id = ANY(%(links)s) AND status IN ('processing', 'requires_action'))
+         + (SELECT count(*) FROM refunds JOIN payments AS p ON p.id = payment_id
+             WHERE p.link_id = ANY(%(links)s) AND refunds.status = 'pending')
+"""
+# The same questions to the warehouse.
+_MART_CAPTURED = """
+    SELECT currency, count(*), sum(captured_minor)::bigint FROM fct_payments WHERE captured_minor > 0 GROUP BY currency
+"""
+_MART_REFUNDED = """
+    SELECT currency, count(*), sum(refunded_minor)::bigint FROM fct_refunds WHERE refunded_minor > 0 GROUP BY currency
+"""
+_MART_FUNNEL = "SELECT count(*), count(submitted_at), count(succeeded_at) FROM fct_funnel_sessions"
+_MART_STATUSES = "SELECT status, count(*) FROM fct_payments GROUP BY status"
+_MART_LINES = """
+    SELECT count(*), count(*) FILTER (WHERE kind IN ('payment', 'refund', 'unknown')) FROM fct_settlement_lines
+"""
+_MART_MATCHES = "SELECT count(*) FROM fct_recon_matches"
+_MART_BREAKS = "SELECT class, psp_reference, line_id IS NOT NULL FROM fct_recon_breaks"
+_MART_UNEXPLAINED = """
+    SELECT currency, sum(abs(unexplained_minor))::bigint FROM rpt_recon_summary GROUP BY currency
+"""
+
+
+def count_open(reader_url: str, links: Collection[str]) -> int:
+    """How many payments and refunds of these links have no definite outcome yet."""
+    with psycopg.connect(reader_url) as connection:
+        row = connection.execute(_STILL_OPEN, {"links": list(links)}).fetchone()
+    return int(row[0]) if row else 0
+
+
+def traded(reader_url: str, links: Collection[str]) -> Traded:
+    """What the region's database says, all of it in one snapshot. `links` are those of this run."""
+    with psycopg.connect(reader_url) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+
+        def rows(query: str) -> list[tuple[Any, ...]]:
+            return connection.execute(query.encode()).fetchall()
+
+        def by_status(table: str) -> Counter[str]:
+            return Counter(dict(rows(f"SELECT status, count(*) FROM {table} GROUP BY status")))  # noqa: S608 - ours
+
+        return Traded(
+            links=by_status("links"),
+            sessions=by_status("checkout_sessions"),
+            payments=by_status("payments"),
+            refunds=by_status("refunds"),
+            events=Counter(str(row[0]) for row in rows("SELECT id FROM outbox")),
+            books=_books(rows(_CAPTURED), rows(_REFUNDED)),
+            clearing=dict(rows(_CLEARING)),
+            funnel=Funnel(*rows(_FUNNEL)[0]),
+            still_open=count_open(reader_url, links),
+        )
+
+
+def lake_events(region: Region, env: Mapping[str, str]) -> tuple[Counter[str], int]:
+    """Each event id in the lake with how often it is there, and the number of records in quarantine."""
+    lake = Lake.open(region, env)
+    try:
+        events, quarantine = lake.files("events"), lake.files("quarantine")
+    finally:
+        lake.close()
+    with duckdb.connect() as connection:
+        ids = connection.execute(f"SELECT event_id, count(*) FROM {events.duckdb_sql()} GROUP BY ALL").fetchall()  # noqa: S608
+        row = connection.execute(f"SELECT count(*) FROM {quarantine.duckdb_sql()}").fetchone()  # noqa: S608 - ours
+    return Counter({str(event_id): int(count) for event_id, count in ids}), int(row[0]) if row else 0
+
+
+def reported(region: Region, env: Mapping[str, str], warehouse: Path) -> Reported:
+    """What the lake and the published warehouse say."""
+    events, quarantined = lake_events(region, env)
+    with duckdb.connect(str(warehouse), read_only=True) as connection:
+
+        def rows(query: str) -> list[tuple[Any, ...]]:
+            return connection.execute(query).fetchall()
+
+        [(lines, money_lines)] = rows(_MART_LINES)
+        breaks = rows(_MART_BREAKS)
+        return Reported(
+            events=events,
+            quarantined=quarantined,
+            payments=Counter(dict(rows(_MART_STATUSES))),
+            books=_books(rows(_MART_CAPTURED), rows(_MART_REFUNDED)),
+            funnel=Funnel(*rows(_MART_FUNNEL)[0]),
+            lines=lines,
+            money_lines=money_lines,
+            matched_lines=rows(_MART_MATCHES)[0][0],
+            breaks=Counter(Break(kind, psp_reference) for kind, psp_reference, _ in breaks),
+            breaks_with_line=sum(has_line for _, _, has_line in breaks),
+            unexplained_minor=dict(rows(_MART_UNEXPLAINED)),
+        )
+
+
+def judged(sandbox_url: str, control_key: str, sandbox_database_url: str, account: str) -> Judged:
+    """What the simulated PSP says of one of our accounts: its books, and every error that it ever planted."""
+    response = httpx.get(
+        f"{sandbox_url}/_control/books",
+        params={"account": account},
+        headers={"Authorization": f"Bearer {control_key}"},
+        timeout=10.0,
+        trust_env=False,
+    ).raise_for_status()
+    books = {
+        currency: Book(
+            captured_count=book["captured_count"],
+            captured_minor=book["captured_minor"],
+            refunded_count=book["refunded_count"],
+            refunded_minor=book["refunded_minor"],
+        )
+        for currency, book in response.json()["currencies"].items()
+    }
+    with psycopg.connect(sandbox_database_url) as connection:
+        batches = connection.execute(
+            "SELECT line_count, answer_key FROM settlement_batches WHERE account = %s", [account]
+        ).fetchall()
+    planted = Counter(Break(answer["class"], answer["psp_reference"]) for _, answers in batches for answer in answers)
+    return Judged(books, planted, sum(count for count, _ in batches))
+
+
+def _books(captured: list[tuple[Any, ...]], refunded: list[tuple[Any, ...]]) -> dict[str, Book]:
+    captures = {currency: (count, minor) for currency, count, minor in captured}
+    refunds = {currency: (count, minor) for currency, count, minor in refunded}
+    return {
+        currency: Book(*captures.get(currency, (0, 0)), *refunds.get(currency, (0, 0)))
+        for currency in captures.keys() | refunds.keys()
+    }

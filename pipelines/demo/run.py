@@ -1,0 +1,224 @@
+"""The demo from the first link to the last number, region by region."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+
+from pipelines.bootstrap import environment, local_stack
+from pipelines.demo import collect
+from pipelines.demo.checks import Check, all_checks
+from pipelines.demo.figures import Figures
+from pipelines.demo.merchant import Merchant
+from pipelines.demo.script import plan
+from pipelines.demo.traders import Market, Played, make_client, trade
+from regions.errors import MeridianError, UsageError
+from regions.region import Region, load_region
+
+GATEWAY = "sandbox"
+# Errors that the simulated PSP is asked to make in its settlement report. Reconciliation does not know them.
+PLANTS = ("missing_at_gateway", "missing_with_us", "amount", "duplicate")
+DEFINITE_WAIT_S = 150.0  # an attempt whose answer is lost is settled by webhook or resolver, well within this
+POLL_S = 0.5
+COUNTS_MAX = 3  # somebody may be paying by hand while we count
+COUNTED_STEPS = 4
+TAIL_LINES = 12
+
+
+class DemoError(MeridianError):
+    """A step of the demo could not be taken."""
+
+
+class Observer(Protocol):
+    """Shows progress. Several threads call it."""
+
+    def started(self, region: str, steps: int) -> None:
+        """The region will take this many steps."""
+
+    def stepped(self, region: str, what: str, steps: int = 1) -> None:
+        """The region has taken `steps` more steps and now does `what`."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One region of the running stack, and what it needs to be asked."""
+
+    region: Region
+    entry: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def code(self) -> str:
+        """The region's code."""
+        return self.region.code
+
+    @property
+    def market(self) -> Market:
+        """What its merchants and payers see."""
+        return Market(self.code, self.entry["api_url"], self.entry["secret_key"])
+
+    @property
+    def reader_url(self) -> str:
+        """Its database, read-only."""
+        return str(self.entry["role_urls"]["reader"])
+
+    @property
+    def account(self) -> str:
+        """Its account at the simulated PSP."""
+        return next(gateway.account for gateway in self.region.gateways if gateway.name == GATEWAY)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One region at the end: numbers, verdicts, and a link that anybody may pay."""
+
+    place: Place
+    date: date
+    figures: Figures
+    checks: Sequence[Check]
+    played: Sequence[Played]
+    link_url: str
+
+
+def places(codes: Sequence[str]) -> tuple[list[Place], Mapping[str, Any]]:
+    """The regions of the running stack (all of them, or `codes`) and the simulated PSP. Raises UsageError."""
+    stack = local_stack()
+    if stack is None:
+        raise UsageError("No local stack is here: run `meridian up` first.")
+    missing = [code for code in codes if code not in stack["regions"]]
+    if missing:
+        raise UsageError(f"Region {missing[0]} is not up: run `meridian up --regions {','.join(codes)}`.")
+    chosen = codes or list(stack["regions"])
+    return [Place(load_region(code), stack["regions"][code]) for code in chosen], stack["sandbox"]
+
+
+def run(codes: Sequence[str], *, seed: int, links: int, threads: int, observer: Observer) -> list[Outcome]:
+    """Trade, wait, settle, build, reconcile, publish, count. Raises MeridianError if a step is impossible."""
+    chosen, sandbox = places(codes)
+    for place in chosen:
+        observer.started(place.code, links + COUNTED_STEPS + 2)
+    played = _trade(chosen, seed, links, threads, observer)
+    outcomes: list[Outcome] = []
+    # Two at a time: each job is a process of its own, and the smallest machine has two cores.
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="region") as pool:
+        jobs = [pool.submit(_finish, place, sandbox, played[place.code], observer) for place in chosen]
+        outcomes.extend(job.result() for job in jobs)
+    return outcomes
+
+
+def _trade(chosen: Sequence[Place], seed: int, links: int, threads: int, observer: Observer) -> dict[str, list[Played]]:
+    plans = [
+        [
+            (place.market, errand)
+            for errand in plan(place.code, place.region.currencies, place.region.locales, seed, links)
+        ]
+        for place in chosen
+    ]
+    # Regions take turns, so that they trade at the same time.
+    errands = [errand for turn in zip(*plans, strict=True) for errand in turn]
+    played: dict[str, list[Played]] = {place.code: [] for place in chosen}
+
+    def on_played(one: Played) -> None:
+        played[one.region].append(one)
+        observer.stepped(one.region, "trading")
+
+    trade([place.market for place in chosen], errands, threads=threads, on_played=on_played)
+    return played
+
+
+def _finish(place: Place, sandbox: Mapping[str, Any], played: Sequence[Played], observer: Observer) -> Outcome:
+    code = place.code
+    link_ids = [one.link_id for one in played if one.link_id]
+    observer.stepped(code, "waiting for every outcome", 0)
+    wait_until(lambda: collect.count_open(place.reader_url, link_ids) == 0, DEFINITE_WAIT_S)
+    link_url = _fresh_link(place)
+    day = place.region.accounting_date(datetime.now(UTC))
+    observer.stepped(code, "closing the gateway's batch")
+    settle(sandbox, place.account, day)
+    for _ in range(COUNTS_MAX):
+        before = collect.traded(place.reader_url, link_ids)
+        _refresh(code, day, observer)
+        observer.stepped(code, "counting")
+        reported = collect.reported(place.region, environment("reader"), Path(place.entry["warehouse_path"]))
+        judged = collect.judged(sandbox["url"], sandbox["control_key"], sandbox["database_url"], place.account)
+        after = collect.traded(place.reader_url, link_ids)
+        if before.events == after.events:
+            break
+        observer.stepped(code, "somebody traded meanwhile: counting again", -COUNTED_STEPS)
+    figures = Figures(code, after, reported, judged)
+    checks = all_checks(figures, played)
+    observer.stepped(code, "done" if all(check.holds for check in checks) else "something disagrees")
+    return Outcome(place, day, figures, checks, played, link_url)
+
+
+def _refresh(code: str, day: date, observer: Observer) -> None:
+    """Bring what is committed now into the published warehouse."""
+    on_day = ("--region", code, "--date", day.isoformat())
+    observer.stepped(code, "waiting for the lake")
+    job("lake", "wait", *on_day)
+    observer.stepped(code, "building the warehouse")
+    job("warehouse", "build", *on_day)
+    observer.stepped(code, "reconciling")
+    job("recon", "run", *on_day)
+    job("warehouse", "publish", "--region", code)
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Ask until the condition holds or time is up; whether it holds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def settle(sandbox: Mapping[str, Any], account: str, day: date, plants: Sequence[str] = PLANTS) -> dict[str, Any]:
+    """Close the account's batch at the simulated PSP, with errors planted. Returns its answer. Raises DemoError."""
+    response = httpx.post(
+        f"{sandbox['url']}/_control/settle",
+        json={"account": account, "date": day.isoformat(), "plant": list(plants)},
+        headers={"Authorization": f"Bearer {sandbox['control_key']}"},
+        timeout=30.0,
+        trust_env=False,
+    )
+    if not response.is_success:
+        raise DemoError(f"The simulated PSP did not settle {account}: {response.status_code} {response.text[:300]}")
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def job(*arguments: str) -> str:
+    """Run a `meridian` job as anybody would, and return its output. Raises DemoError with the end of its messages."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *arguments],
+        check=False,
+        env=os.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode != 0:
+        tail = " | ".join((done.stderr or done.stdout).strip().splitlines()[-TAIL_LINES:])
+        raise DemoError(f"`meridian {' '.join(arguments)}` failed with exit code {done.returncode}: {tail}")
+    return done.stdout
+
+
+def _fresh_link(place: Place) -> str:
+    """A link for whoever looks at the page; it is created before the lake is waited for, so it counts."""
+    currency = place.region.currencies[0]
+    order = {
+        "amount_minor": 1999,
+        "currency": currency,
+        "reference": "TRY-ME",
+        "description": "Pay me with 4242 4242 4242 4242",
+    }
+    with make_client(1) as client:
+        return str(Merchant(client, place.market.api_url, place.market.secret_key).create_link(order)["url"])
