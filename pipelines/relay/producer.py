@@ -1,0 +1,133 @@
+"""The relay's producer: idempotent, patient, and done only when every record is acknowledged."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from pipelines.broker import client_settings
+
+if TYPE_CHECKING:
+    from pipelines.relay.domain import Stamp
+
+logger = logging.getLogger(__name__)
+
+STALL_SECONDS = 3.0  # without one acknowledgement for so long, something is said and topics are looked at
+
+
+class DeliveryError(Exception):
+    """The broker refused a record, or the producer is beyond repair: the batch must be produced again whole."""
+
+
+class StoppedError(Exception):
+    """The process was asked to stop while records were in flight; the batch is produced again at the next start."""
+
+
+class BatchProducer:
+    """Produces one batch at a time.
+
+    `message.timeout.ms=0`: a record never times out. One that did would leave a hole that its own resend cannot fill,
+    because the records behind it are already in Kafka and would then come before it.
+    """
+
+    def __init__(self, bootstrap: str, client_id: str, stop: threading.Event, on_stall: Callable[[], None]) -> None:
+        self._settings = client_settings(bootstrap, client_id) | {
+            "enable.idempotence": True,
+            "acks": "all",
+            "message.timeout.ms": 0,
+            "linger.ms": 5,
+            "queue.buffering.max.kbytes": 65536,
+        }
+        self._stop = stop
+        self._on_stall = on_stall
+        self._producer = Producer(self._settings)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._sent = 0
+        self._acknowledged = 0
+        self._failure: KafkaError | None = None
+        self._progress_at = time.monotonic()
+        self._is_stalled = False
+
+    def start_batch(self) -> None:
+        """Begin a batch, with a fresh producer if the last batch did not end well."""
+        if self._sent != self._acknowledged or self._failure is not None:
+            self._producer.purge()
+            self._producer = Producer(self._settings)
+        self._reset()
+
+    def produce(self, topic: str, partition: int, key: str, value: bytes, stamp: Stamp) -> None:
+        """Queue one record.
+
+        Raises DeliveryError, also when a full queue does not move: nothing may wait for a dead broker inside the
+        transaction that reads the batch.
+        """
+        headers: list[tuple[str, str | bytes | None]] = [
+            ("position", stamp.position.encode()),
+            ("after", stamp.after.encode()),
+        ]
+        while True:
+            try:
+                self._producer.produce(
+                    topic, key=key, value=value, partition=partition, headers=headers, on_delivery=self._delivered
+                )
+            except BufferError:
+                self._poll(0.1)
+                if self._is_stalled:
+                    raise DeliveryError("the broker takes nothing more") from None
+            except KafkaException as error:
+                raise DeliveryError(f"{error.args[0].str()}") from error
+            else:
+                self._sent += 1
+                if self._sent % 1000 == 0:
+                    self._poll(0)
+                return
+
+    def await_acknowledgements(self) -> None:
+        """Wait, as long as it takes, until every record of the batch is acknowledged. Raises DeliveryError."""
+        self._producer.flush(0)
+        while self._acknowledged < self._sent:
+            self._poll(0.05)
+        self._raise_failure()
+
+    def _poll(self, seconds: float) -> None:
+        self._producer.poll(seconds)
+        self._raise_failure()
+        if self._stop.is_set():
+            raise StoppedError
+        if self._acknowledged < self._sent and time.monotonic() - self._progress_at > STALL_SECONDS:
+            if not self._is_stalled:
+                logger.warning(
+                    "the broker acknowledges nothing: waiting", extra={"unacknowledged": self._unacknowledged}
+                )
+            self._is_stalled = True
+            self._progress_at = time.monotonic()
+            self._on_stall()
+
+    @property
+    def _unacknowledged(self) -> int:
+        return self._sent - self._acknowledged
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise DeliveryError(self._failure.str())
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        self._progress_at = time.monotonic()
+        if error is not None:
+            self._failure = error
+            return
+        self._acknowledged += 1
+        if self._is_stalled:
+            self._is_stalled = False
+            logger.info("the broker acknowledges again")
+
+    def close(self) -> None:
+        """Let go of what was not acknowledged: it is produced again from the outbox."""
+        self._producer.purge()
