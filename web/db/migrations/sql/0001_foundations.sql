@@ -2,8 +2,13 @@
 -- Roles are cluster-wide and are made by `web.db.provision`, with passwords, before this runs:
 --   owner (migrations), web, worker, relay, dispatcher, retention, lake (Iceberg catalog, ingest position),
 --   reader (pipelines' read-only view of the region), tenant_lookup (NOLOGIN: owns the SECURITY DEFINER functions).
+--   owner may SET ROLE to lake and tenant_lookup, and inherits nothing from them.
 
 CREATE SCHEMA lake AUTHORIZATION lake; -- the Iceberg catalog's tables live here; PyIceberg creates them
+SET LOCAL ROLE lake;
+GRANT USAGE ON SCHEMA lake TO reader;
+ALTER DEFAULT PRIVILEGES IN SCHEMA lake GRANT SELECT ON TABLES TO reader;
+RESET ROLE;
 
 -- ---------------------------------------------------------------------------------------------------------------
 -- Who is asking. An unset or empty setting is no access: NULL equals nothing.
@@ -206,33 +211,56 @@ CREATE TABLE ledger_journals (
   occurred_at     timestamptz NOT NULL,
   booked_at       timestamptz NOT NULL DEFAULT now(),
   accounting_date date NOT NULL,                       -- in the region's time zone
-  UNIQUE (kind, source_id)
+  posted_in       xid8 NOT NULL DEFAULT pg_current_xact_id(), -- entries may join in this transaction only
+  UNIQUE (kind, source_id),
+  UNIQUE (id, merchant_id)
 );
 
 CREATE TABLE ledger_entries (
-  journal_id   text NOT NULL REFERENCES ledger_journals,
+  journal_id   text NOT NULL,
   line         smallint NOT NULL CHECK (line >= 1),
-  merchant_id  text NOT NULL REFERENCES merchants,
+  merchant_id  text NOT NULL,
   account      text NOT NULL,                          -- gateway_clearing:sandbox, merchant_payable_pending, …
   currency     text NOT NULL,
   amount_minor bigint NOT NULL CHECK (amount_minor <> 0), -- debit positive, credit negative
-  PRIMARY KEY (journal_id, line)
+  PRIMARY KEY (journal_id, line),
+  FOREIGN KEY (journal_id, merchant_id) REFERENCES ledger_journals (id, merchant_id)
 );
 CREATE INDEX ledger_entries_by_account ON ledger_entries (account, currency);
 
+-- Checked at commit, once per journal: it has entries, they sum to zero in each currency, and all of them were posted with it.
+-- It reads as the posting role, under row-level security: a journal that the tenant setting hides counts as one without entries.
 CREATE FUNCTION ledger_must_balance() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE unbalanced text;
+DECLARE
+  unbalanced text;
+  entry_count bigint;
 BEGIN
-  SELECT string_agg(currency || ' ' || total, ', ') INTO unbalanced
-    FROM (SELECT currency, sum(amount_minor) AS total FROM ledger_entries
-           WHERE journal_id = NEW.journal_id GROUP BY currency HAVING sum(amount_minor) <> 0) AS off;
+  SELECT string_agg(currency || ' ' || total, ', ') FILTER (WHERE total <> 0), coalesce(sum(entries), 0)
+    INTO unbalanced, entry_count
+    FROM (SELECT currency, sum(amount_minor) AS total, count(*) AS entries FROM ledger_entries
+           WHERE journal_id = NEW.id GROUP BY currency) AS totals;
+  IF entry_count < 2 THEN
+    RAISE EXCEPTION 'journal % has % entries: it needs at least two', NEW.id, entry_count USING ERRCODE = 'check_violation';
+  END IF;
   IF unbalanced IS NOT NULL THEN
-    RAISE EXCEPTION 'journal % does not balance: %', NEW.journal_id, unbalanced USING ERRCODE = 'check_violation';
+    RAISE EXCEPTION 'journal % does not balance: %', NEW.id, unbalanced USING ERRCODE = 'check_violation';
   END IF;
   RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER ledger_entries_balance AFTER INSERT ON ledger_entries
+CREATE CONSTRAINT TRIGGER ledger_journals_balance AFTER INSERT ON ledger_journals
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ledger_must_balance();
+
+-- A later entry would be an edit, even a balanced one.
+CREATE FUNCTION ledger_entries_join_their_journal() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM ledger_journals WHERE id = NEW.journal_id AND posted_in = pg_current_xact_id()) THEN
+    RAISE EXCEPTION 'journal % was not posted in this transaction: post a new journal instead', NEW.journal_id
+      USING ERRCODE = 'integrity_constraint_violation';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER ledger_entries_with_their_journal BEFORE INSERT ON ledger_entries
+  FOR EACH ROW EXECUTE FUNCTION ledger_entries_join_their_journal();
 
 CREATE FUNCTION ledger_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -345,40 +373,36 @@ CREATE POLICY lookup ON links FOR SELECT TO tenant_lookup USING (true);
 CREATE POLICY lookup ON checkout_sessions FOR SELECT TO tenant_lookup USING (true);
 GRANT USAGE ON SCHEMA public TO tenant_lookup;
 GRANT SELECT (id, merchant_id, livemode, hash, revoked_at) ON api_keys TO tenant_lookup;
-GRANT SELECT (id, merchant_id, code) ON links TO tenant_lookup;
-GRANT SELECT (id, merchant_id, token_hash) ON checkout_sessions TO tenant_lookup;
+GRANT SELECT (id, merchant_id, livemode, code) ON links TO tenant_lookup;
+GRANT SELECT (id, merchant_id, livemode, token_hash) ON checkout_sessions TO tenant_lookup;
 
 CREATE FUNCTION tenant_of_key(p_hash bytea) RETURNS TABLE (key_id text, merchant_id text, livemode boolean)
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+  LANGUAGE sql STABLE SECURITY DEFINER ROWS 1 SET search_path = public, pg_temp
   AS $$ SELECT k.id, k.merchant_id, k.livemode FROM public.api_keys AS k WHERE k.hash = p_hash AND k.revoked_at IS NULL $$;
-CREATE FUNCTION tenant_of_link_code(p_code text) RETURNS TABLE (link_id text, merchant_id text)
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-  AS $$ SELECT l.id, l.merchant_id FROM public.links AS l WHERE l.code = p_code $$;
-CREATE FUNCTION tenant_of_session(p_token_hash bytea) RETURNS TABLE (session_id text, merchant_id text)
-  LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
-  AS $$ SELECT s.id, s.merchant_id FROM public.checkout_sessions AS s WHERE s.token_hash = p_token_hash $$;
-ALTER FUNCTION tenant_of_key(bytea) OWNER TO tenant_lookup;
-ALTER FUNCTION tenant_of_link_code(text) OWNER TO tenant_lookup;
-ALTER FUNCTION tenant_of_session(bytea) OWNER TO tenant_lookup;
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
+CREATE FUNCTION tenant_of_link_code(p_code text) RETURNS TABLE (link_id text, merchant_id text, livemode boolean)
+  LANGUAGE sql STABLE SECURITY DEFINER ROWS 1 SET search_path = public, pg_temp
+  AS $$ SELECT l.id, l.merchant_id, l.livemode FROM public.links AS l WHERE l.code = p_code $$;
+CREATE FUNCTION tenant_of_session(p_token_hash bytea) RETURNS TABLE (session_id text, merchant_id text, livemode boolean)
+  LANGUAGE sql STABLE SECURITY DEFINER ROWS 1 SET search_path = public, pg_temp
+  AS $$ SELECT s.id, s.merchant_id, s.livemode FROM public.checkout_sessions AS s WHERE s.token_hash = p_token_hash $$;
 
 -- ---------------------------------------------------------------------------------------------------------------
--- Least privilege. Nobody updates or deletes the ledger or the outbox.
+-- Least privilege. Nobody updates or deletes the ledger or the outbox. PUBLIC holds no function and no table.
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC;
+ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO web, worker, relay, dispatcher, retention, lake, reader;
 GRANT EXECUTE ON FUNCTION current_merchant(), append_event(text, text, text, text, boolean, smallint, text, jsonb, jsonb) TO web, worker;
 GRANT EXECUTE ON FUNCTION tenant_of_key(bytea), tenant_of_link_code(text), tenant_of_session(bytea) TO web;
-GRANT EXECUTE ON FUNCTION ledger_must_balance(), ledger_is_append_only() TO web, worker;
 
 GRANT SELECT ON merchants TO web, worker;
 GRANT SELECT (id, merchant_id, livemode, prefix, created_at, revoked_at, last_used_at) ON api_keys TO web;
 GRANT UPDATE (last_used_at) ON api_keys TO web;
 GRANT SELECT, INSERT, UPDATE ON idempotency_keys TO web;
-GRANT DELETE ON idempotency_keys TO worker;
-GRANT SELECT ON idempotency_keys TO worker;
+GRANT SELECT, DELETE ON idempotency_keys TO worker;
 GRANT SELECT, INSERT, UPDATE ON links, data_subjects, checkout_sessions, payments, attempts, refunds, object_sequences TO web, worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON link_slots TO web, worker;
 GRANT INSERT ON gateway_webhooks TO web;
-GRANT SELECT (gateway, gateway_event_id) ON gateway_webhooks TO web;
+GRANT SELECT (gateway, gateway_event_id) ON gateway_webhooks TO web; -- what ON CONFLICT DO NOTHING needs
 GRANT SELECT, UPDATE, DELETE ON gateway_webhooks TO worker;
 GRANT SELECT, INSERT ON ledger_journals, ledger_entries TO web, worker;
 GRANT INSERT ON outbox TO web, worker;
@@ -388,6 +412,15 @@ GRANT SELECT, UPDATE ON relay_cursor TO relay;
 GRANT SELECT, INSERT, DELETE ON relay_batches TO relay;
 GRANT SELECT, INSERT, UPDATE ON stream_consumers TO relay, lake;
 GRANT SELECT ON relay_cursor, relay_batches TO lake;
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader;
-GRANT USAGE ON SCHEMA lake TO reader;
-ALTER DEFAULT PRIVILEGES FOR ROLE lake IN SCHEMA lake GRANT SELECT ON TABLES TO reader;
+
+-- The pipelines' view of the region: business rows, never a key's hash, a stored answer or a webhook's body.
+GRANT SELECT ON merchants, links, data_subjects, checkout_sessions, payments, link_slots, attempts, refunds, ledger_journals,
+  ledger_entries, object_sequences, outbox, relay_cursor, relay_batches, stream_consumers TO reader;
+GRANT SELECT (id, merchant_id, livemode, prefix, created_at, revoked_at, last_used_at) ON api_keys TO reader;
+
+-- Last, because giving a function away gives up the right to grant it.
+GRANT CREATE ON SCHEMA public TO tenant_lookup;
+ALTER FUNCTION tenant_of_key(bytea) OWNER TO tenant_lookup;
+ALTER FUNCTION tenant_of_link_code(text) OWNER TO tenant_lookup;
+ALTER FUNCTION tenant_of_session(bytea) OWNER TO tenant_lookup;
+REVOKE CREATE ON SCHEMA public FROM tenant_lookup;

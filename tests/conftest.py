@@ -1,0 +1,30 @@
+"""Fixtures that every integration test shares. With pytest-xdist each worker has a server of its own."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.support.postgres import PostgresServer, running_postgres
+from tests.support.regional import RegionDatabase, region_on
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for this test session, not durable, on a free port."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def region_database(postgres_server: PostgresServer) -> Iterator[RegionDatabase]:
+    """Region `eu`, with a merchant and a key, shared by the whole session: leave no global state behind."""
+    with region_on(postgres_server, "eu") as database:
+        yield database
+
+
+@pytest.fixture
+def new_region_database(postgres_server: PostgresServer) -> Iterator[Callable[..., RegionDatabase]]:
+    """Make empty provisioned databases for one test: `new_region_database("us")`."""
+    with ExitStack() as stack:
+        yield lambda region="eu": stack.enter_context(region_on(postgres_server, region))

@@ -1,0 +1,38 @@
+"""The composition root of the web service: everything is wired and every blueprint mounted here."""
+
+from collections.abc import Mapping
+
+from flask import Blueprint, Flask, Response
+
+from regions.region import Region
+from regions.vault import open_vault
+from web.db.engine import Database
+from web.gateways.protocol import Gateway
+from web.http import handlers
+from web.http.answers import encode, json_response
+from web.links.routes import blueprint as links
+from web.settings import Settings
+from web.wiring import Wiring, install, wired
+
+BLUEPRINTS: tuple[Blueprint, ...] = (links,)
+
+
+def create_app(region: Region, settings: Settings, gateways: Mapping[str, Gateway] | None = None) -> Flask:
+    """The WSGI app of one region. Call it after fork: it owns a connection pool."""
+    app = Flask("web", static_folder="static", template_folder="templates")
+    app.config["MAX_CONTENT_LENGTH"] = settings.body_bytes_max
+    name = f"meridian-web-{region.code}"
+    database = Database(settings.database_url, application_name=name, pool_size=settings.pool_size)
+    install(app, Wiring(region, settings, database, open_vault(settings.vault_uri), gateways or {}))
+    handlers.register(app)
+    app.add_url_rule("/healthz", view_func=healthz)
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    return app
+
+
+def healthz() -> Response:
+    """200 only when the database answers; else the error handler says 503."""
+    wiring = wired()
+    wiring.database.ping()
+    return json_response(200, encode({"status": "ok", "region": wiring.region.code}), {})

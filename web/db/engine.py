@@ -1,0 +1,61 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+
+from regions.errors import ConfigurationError
+
+# Deadlines of a serving process. A job that may take longer asks for its own.
+SESSION_SETTINGS = {
+    "statement_timeout": "5000",
+    "lock_timeout": "3000",
+    "idle_in_transaction_session_timeout": "10000",
+    "timezone": "UTC",
+}
+
+
+def driver_url(url: str) -> URL:
+    """Read a `postgresql://` URL for psycopg 3; the ConfigurationError never shows the URL: it holds a password."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError("The database URL is not like postgresql://role:password@host:port/name.") from None
+    if parsed.get_backend_name() != "postgresql":
+        raise ConfigurationError("The database URL must start with postgresql://.")
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+class Database:
+    """One role's connections to a region's PostgreSQL, made lazily: build it after fork."""
+
+    def __init__(self, url: str, *, application_name: str, pool_size: int = 8) -> None:
+        self.engine: Engine = create_engine(
+            driver_url(url),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=5,
+            pool_use_lifo=True,
+            hide_parameters=True,  # errors are logged, and parameters hold what must not be
+            connect_args={
+                "connect_timeout": 5,
+                "application_name": application_name,
+                "options": " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items()),
+            },
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction without a tenant: commits when the block ends, rolls back when it raises."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    def ping(self) -> None:
+        """Raise if the database does not answer."""
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+
+    def dispose(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()

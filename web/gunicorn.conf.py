@@ -1,0 +1,21 @@
+# ruff: noqa: N999 - gunicorn's own name for its configuration
+"""How the web service is served: threads for waiting on the database, processes for the CPUs, no preloading.
+
+The app is made in each worker, after fork: connection pools do not survive it. Bind, processes and threads come from
+gunicorn's own command line (`--bind`, `--workers`, `--threads`).
+"""
+
+worker_class = "gthread"
+workers = 2
+threads = 8
+preload_app = False
+timeout = 30  # seconds without a heartbeat; requests have shorter deadlines of their own (web/db/engine.py)
+graceful_timeout = 15
+keepalive = 30
+max_requests = 0
+backlog = 512
+limit_request_line = 4094
+limit_request_fields = 50
+limit_request_field_size = 8190
+accesslog = None  # URLs of payers' pages grant access: they are not logged
+errorlog = "-"

@@ -1,0 +1,39 @@
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from flask import Response, g
+
+from regions.ids import new_id
+from web.wiring import wired
+
+REPLAYED_HEADER = "Idempotent-Replayed"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a route says: a status, a JSON value without secrets and PII, headers."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_response(status: int, body: bytes, headers: Mapping[str, str], mimetype: str = "application/json") -> Response:
+    """A response of JSON bytes."""
+    response = Response(body, status=status, mimetype=mimetype)
+    response.headers.extend(headers)
+    return response
+
+
+def encode(body: Any) -> bytes:
+    """JSON bytes of a route's value."""
+    return orjson.dumps(body)
+
+
+def request_id() -> str:
+    """The current request's id, `req_<region>_…`: in the answer's header, in problems, logs and events."""
+    if "request_id" not in g:
+        g.request_id = new_id("request", wired().region.code)
+    return str(g.request_id)

@@ -1,0 +1,77 @@
+from typing import NamedTuple
+
+from flask import Request
+from sqlalchemy import Connection, text
+
+from regions.ids import region_of_key
+from regions.region import Region, region_codes
+from web.http.idempotency import IdempotencyKey, Stored
+from web.http.problems import UnauthenticatedError, WrongRegionError
+from web.merchants.domain import hash_key
+from web.settings import Settings
+
+_WHO = """
+WITH caller AS MATERIALIZED (
+  SELECT key_id, merchant_id, livemode, set_config('meridian.merchant_id', merchant_id, true) AS tenant
+    FROM tenant_of_key(:hash)
+)
+SELECT c.key_id, c.merchant_id, c.livemode{columns} FROM caller AS c {join}
+"""
+_AUTHENTICATE = text(_WHO.format(columns="", join=""))
+# LATERAL: the setting is made before row-level security reads it. Were it not, a stored answer would stay unseen here
+# and be found when the key is claimed.
+_AUTHENTICATE_AND_FIND = text(
+    _WHO.format(
+        columns=", i.fingerprint, i.locked_until, i.object_id, i.response_status, i.response_body",
+        join="""LEFT JOIN LATERAL (
+          SELECT * FROM idempotency_keys AS k
+           WHERE k.merchant_id = c.tenant AND k.livemode = c.livemode AND k.key = :key
+        ) AS i ON true""",
+    )
+)
+
+
+class Caller(NamedTuple):
+    """Whose key it is, and what is stored under the request's idempotency key."""
+
+    key_id: str
+    merchant_id: str
+    livemode: bool
+    stored: Stored | None
+
+
+def presented_key_hash(request: Request, region: Region, settings: Settings) -> bytes:
+    """The hash of the request's bearer key; raises UnauthenticatedError, WrongRegionError for another region's."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    secret = secret.strip()
+    if scheme.lower() != "bearer" or not secret:
+        raise UnauthenticatedError("Send your secret API key: Authorization: Bearer mk_….")
+    home = region_of_key(secret)
+    if home is None:
+        raise UnauthenticatedError("The Authorization header does not hold an API key of this platform.")
+    check_region(home, region, settings)
+    if home != region.code:
+        raise UnauthenticatedError("This API key opens nothing.")
+    return hash_key(settings.key_pepper, secret)
+
+
+def check_region(home: str, region: Region, settings: Settings) -> None:
+    """Raise WrongRegionError if `home` is a region that exists and is not this one."""
+    if home != region.code and home in region_codes():
+        raise WrongRegionError(region.code, home, settings.api_base_urls.get(home))
+
+
+def authenticate(connection: Connection, key_hash: bytes, idempotency: IdempotencyKey | None) -> Caller:
+    """Find the caller, open the caller's rows, read what the idempotency key holds: one round trip."""
+    if idempotency is None:
+        row = connection.execute(_AUTHENTICATE, {"hash": key_hash}).tuples().one_or_none()
+    else:
+        row = (
+            connection.execute(_AUTHENTICATE_AND_FIND, {"hash": key_hash, "key": idempotency.key})
+            .tuples()
+            .one_or_none()
+        )
+    if row is None:
+        raise UnauthenticatedError("This API key opens nothing: it does not exist or was revoked.")
+    stored = Stored(*row[3:]) if idempotency is not None and row[3] is not None else None
+    return Caller(row[0], row[1], row[2], stored)

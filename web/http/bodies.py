@@ -1,0 +1,99 @@
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+from flask import Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from web.http.problems import FieldError, HttpProblem, InvalidFieldsError, MalformedRequestError
+
+MODEL = TypeVar("MODEL", bound="Body")
+
+
+def _storable(value: str) -> str:
+    """PostgreSQL stores no NUL, and control characters in a reference only confuse whoever reads it."""
+    if any((character < " " and character not in "\n\t") or character == "\x7f" for character in value):
+        raise ValueError("must not contain control characters")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+
+
+class Body(BaseModel):
+    """A JSON request body: strict types, no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=False)
+
+
+def parse_body(request: Request, model: type[MODEL]) -> MODEL:
+    """Read a JSON object into `model`; raise the problem that names each wrong field by JSON pointer."""
+    raw = request.get_data(cache=True)
+    if not raw and not any(field.is_required() for field in model.model_fields.values()):
+        raw = b"{}"
+    elif request.mimetype != "application/json":
+        raise HttpProblem(415, "Unsupported Media Type", "Send the body as JSON, with Content-Type: application/json.")
+    return parse_json(raw, model)
+
+
+def parse_json(raw: bytes, model: type[MODEL]) -> MODEL:
+    """Read JSON bytes into `model`; see parse_body."""
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        raise _problem(error.errors(include_url=False, include_input=False)) from None
+
+
+def parse_query(request: Request, model: type[MODEL]) -> MODEL:
+    """Read query parameters into `model` (strings are converted); an unknown or repeated parameter is an error."""
+    repeated = [
+        FieldError(f"?{name}", "given more than once") for name, values in request.args.lists() if len(values) > 1
+    ]
+    if repeated:
+        raise InvalidFieldsError(repeated)
+    try:
+        return model.model_validate_strings(request.args.to_dict())
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        raise InvalidFieldsError(
+            [FieldError("?" + str(detail["loc"][0]), _sentence(detail)) for detail in details]
+        ) from None
+
+
+def _problem(details: Sequence[ErrorDetails]) -> InvalidFieldsError | MalformedRequestError:
+    if details[0]["type"] == "json_invalid":
+        return MalformedRequestError(
+            "The body is not valid JSON: " + str(details[0].get("ctx", {}).get("error", "")) + "."
+        )
+    return InvalidFieldsError([FieldError(pointer(detail["loc"]), _sentence(detail)) for detail in details])
+
+
+def pointer(location: Sequence[int | str]) -> str:
+    """A JSON pointer (RFC 6901) of a place in a document."""
+    parts = [part for part in location if part != "[key]"]
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _sentence(detail: ErrorDetails) -> str:
+    match detail["type"]:
+        case "extra_forbidden":
+            return "unknown field"
+        case "missing":
+            return "required"
+        case "value_error":
+            return detail["msg"].removeprefix("Value error, ")
+        case _:
+            return detail["msg"][:1].lower() + detail["msg"][1:]
+
+
+def field_error(name: str, detail: str) -> InvalidFieldsError:
+    """One wrong top-level field, found after parsing."""
+    return InvalidFieldsError([FieldError(pointer([name]), detail)])
+
+
+def as_text(value: Any) -> str:
+    """Text of a header or a form field that the database can hold; raises MalformedRequestError."""
+    try:
+        return _storable(str(value))
+    except ValueError as error:
+        raise MalformedRequestError(str(error)) from None

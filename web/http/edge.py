@@ -1,0 +1,79 @@
+"""The request edge: who asks, in which region, was it asked before; one transaction a request, committed here."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from flask import Response, request
+
+from regions.ids import region_of
+from web.clock import utc_now
+from web.db.scope import Scope
+from web.http import idempotency as keys
+from web.http.answers import REPLAYED_HEADER, Answer, encode, json_response, request_id
+from web.http.auth import authenticate, check_region, presented_key_hash
+from web.http.idempotency import IdempotencyKey, KeyTakenError, Stored
+from web.http.problems import InFlightError
+from web.wiring import wired
+
+P = ParamSpec("P")
+
+
+def merchant_route(view: Callable[Concatenate[Scope, P], Answer]) -> Callable[P, Response]:
+    """Serve a merchant's request in one transaction: key, idempotency, the view, commit."""
+
+    @wraps(view)
+    def serve(*args: P.args, **kwargs: P.kwargs) -> Response:
+        check_ids(kwargs)
+        idempotency = keys.key_of(request)
+        try:
+            with merchant_scope(idempotency) as (scope, stored):
+                if idempotency is not None and stored is not None:
+                    return replay(stored, idempotency, scope)
+                answer = view(scope, *args, **kwargs)
+                body = encode(answer.body)
+                if idempotency is not None:
+                    keys.claim_answered(scope, idempotency, answer.status, body)
+        except KeyTakenError:
+            return answer_of_winner(idempotency)
+        return json_response(answer.status, body, answer.headers)
+
+    return serve
+
+
+def check_ids(path_values: Mapping[str, object]) -> None:
+    """Raise WrongRegionError if the path names another region's object: nothing is read or written for it."""
+    wiring = wired()
+    for value in path_values.values():
+        home = region_of(value) if isinstance(value, str) else None
+        if home is not None:
+            check_region(home, wiring.region, wiring.settings)
+
+
+@contextmanager
+def merchant_scope(idempotency: IdempotencyKey | None) -> Iterator[tuple[Scope, Stored | None]]:
+    """The transaction of an authenticated request, with what its idempotency key holds. Commits when the block ends."""
+    wiring = wired()
+    key_hash = presented_key_hash(request, wiring.region, wiring.settings)
+    with wiring.database.transaction() as connection:
+        caller = authenticate(connection, key_hash, idempotency)
+        wiring.key_use.note(connection, caller.key_id)
+        scope = Scope(connection, wiring.region, caller.merchant_id, caller.livemode, request_id(), utc_now())
+        yield scope, caller.stored
+
+
+def replay(stored: Stored, idempotency: IdempotencyKey, scope: Scope) -> Response:
+    """Answer a repeated request with what the first one was answered; raise the problem if it is not a repetition."""
+    keys.check(stored, idempotency, scope.now)
+    if stored.response_status is None or stored.response_body is None:
+        raise InFlightError(keys.RETRY_AFTER_SECONDS)
+    return json_response(stored.response_status, stored.response_body, {REPLAYED_HEADER: "true"})
+
+
+def answer_of_winner(idempotency: IdempotencyKey | None) -> Response:
+    """Answer a request that lost the race for its idempotency key: its work was rolled back, the winner's stands."""
+    with merchant_scope(idempotency) as (scope, stored):
+        if idempotency is None or stored is None:  # the winner was rolled back, or its key purged, in between
+            raise InFlightError(keys.RETRY_AFTER_SECONDS)
+        return replay(stored, idempotency, scope)

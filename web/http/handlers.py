@@ -1,0 +1,51 @@
+import logging
+
+from flask import Flask, Response
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException
+
+from web.http.answers import encode, json_response, request_id
+from web.http.problems import HttpProblem, Problem, UnavailableProblem
+
+log = logging.getLogger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+def register(app: Flask) -> None:
+    """Make every error a problem document, give every answer its request id. Blueprints may override for pages."""
+    app.register_error_handler(Problem, problem_response)
+    app.register_error_handler(HTTPException, _of_framework)
+    for error in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.register_error_handler(error, _of_database)
+    app.register_error_handler(Exception, _unexpected)
+    app.after_request(_finish)
+
+
+def problem_response(problem: Problem) -> Response:
+    """A problem as a response."""
+    return json_response(problem.status, encode(problem.document(request_id())), problem.headers, PROBLEM_TYPE)
+
+
+def _of_framework(error: HTTPException) -> Response:
+    headers = {name: value for name, value in error.get_headers() if name in {"Allow", "Retry-After", "Location"}}
+    problem = HttpProblem(error.code or 500, error.name, error.description or error.name, headers)
+    return problem_response(problem)
+
+
+def _of_database(error: Exception) -> Response:
+    log.error("the database refused or did not answer", exc_info=error, extra={"request_id": request_id()})
+    return problem_response(UnavailableProblem())
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected error", exc_info=error, extra={"request_id": request_id()})
+    return problem_response(Problem("This was not your fault. Give us the request id if it stays."))
+
+
+def _finish(response: Response) -> Response:
+    response.headers["Request-Id"] = request_id()
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response

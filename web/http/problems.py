@@ -1,0 +1,169 @@
+"""What a caller is told when a request cannot be done: RFC 9457 problem documents, one class per reason."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from regions.errors import MeridianError
+
+TYPE_PREFIX = "urn:meridian:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field: a JSON pointer into the body (or `?name`, or a header's name) and the reason."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(MeridianError):  # noqa: N818 - RFC 9457's word
+    """A request that cannot be done. `detail` is a sentence for the caller; it never repeats a secret."""
+
+    status: int = 500
+    code: str = "internal_error"
+    title: str = "Something went wrong here"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+        self.members = dict(members or {})
+
+    def document(self, request_id: str) -> dict[str, Any]:
+        """The problem as a JSON object; extension members come last."""
+        document: dict[str, Any] = {
+            "type": TYPE_PREFIX + self.code,
+            "title": self.title,
+            "status": self.status,
+            "code": self.code,
+            "detail": self.detail,
+            "request_id": request_id,
+        }
+        if self.errors:
+            document["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in self.errors]
+        return document | self.members
+
+
+class MalformedRequestError(Problem):
+    """The bytes are not what they say: not JSON, or a header that cannot be."""
+
+    status = 400
+    code = "malformed_request"
+    title = "The request cannot be read"
+
+
+class UnauthenticatedError(Problem):
+    """No key, or one that opens nothing."""
+
+    status = 401
+    code = "unauthenticated"
+    title = "A valid API key is needed"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="meridian"'})
+
+
+class ForbiddenError(Problem):
+    """Known, and not allowed."""
+
+    status = 403
+    code = "forbidden"
+    title = "Not allowed"
+
+
+class NotFoundError(Problem):
+    """No such thing, or another merchant's: the answer is the same."""
+
+    status = 404
+    code = "not_found"
+    title = "Not found"
+
+
+class ConflictError(Problem):
+    """The object's state does not allow it."""
+
+    status = 409
+    code = "conflict"
+    title = "The object's state does not allow this"
+
+
+class InFlightError(Problem):
+    """The first request with this idempotency key has not been answered yet."""
+
+    status = 409
+    code = "idempotency_key_in_flight"
+    title = "The same request is still being worked on"
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(
+            "A request with this idempotency key has not been answered yet: try again.",
+            headers={"Retry-After": str(retry_after_seconds)},
+        )
+
+
+class WrongRegionError(Problem):
+    """A key or an id of another region."""
+
+    status = 421
+    code = "wrong_region"
+    title = "Another region holds this"
+
+    def __init__(self, here: str, there: str, base_url: str | None) -> None:
+        where = f": send the request to {base_url}" if base_url else ""
+        super().__init__(
+            f"This is region {here}, and what you name lives in region {there}{where}.",
+            members={"region": there, "base_url": base_url},
+        )
+
+
+class InvalidFieldsError(Problem):
+    """Readable, and wrong: `errors` names each field."""
+
+    status = 422
+    code = "invalid_fields"
+    title = "Some fields are not valid"
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        named = "; ".join(f"{error.pointer or '/'}: {error.detail}" for error in errors)
+        super().__init__(named, errors=errors)
+
+
+class IdempotencyKeyReusedError(Problem):
+    """The idempotency key was used for a different request."""
+
+    status = 422
+    code = "idempotency_key_reused"
+    title = "The idempotency key belongs to a different request"
+
+    def __init__(self) -> None:
+        super().__init__("This idempotency key was used with another method, path or body: use a new key.")
+
+
+class UnavailableProblem(Problem):
+    """Our database or a gateway does not answer; nothing was written."""
+
+    status = 503
+    code = "unavailable"
+    title = "Not available right now"
+
+    def __init__(self, detail: str = "The service cannot do this right now: try again.") -> None:
+        super().__init__(detail, headers={"Retry-After": "1"})
+
+
+class HttpProblem(Problem):
+    """What the web framework refuses (404, 405, 413, 415, …), in our form."""
+
+    def __init__(self, status: int, title: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail, headers=headers)
+        self.status = status
+        self.code = title.lower().replace(" ", "_").replace("'", "")
+        self.title = title

@@ -1,0 +1,43 @@
+from flask import Blueprint, request
+
+from web.db.scope import Scope
+from web.http.answers import Answer
+from web.http.bodies import parse_body, parse_query
+from web.http.edge import merchant_route
+from web.links import service
+from web.links.schemas import CreateLink, ListLinks, NoFields, link_json, links_json
+from web.wiring import wired
+
+blueprint = Blueprint("links", __name__, url_prefix="/v1/links")
+
+
+@blueprint.post("")
+@merchant_route
+def create_link(scope: Scope) -> Answer:
+    """Make a payment link."""
+    link = service.create(scope, parse_body(request, CreateLink))
+    return Answer(201, link_json(link, wired().settings.api_base_url, scope.now), {"Location": f"/v1/links/{link.id}"})
+
+
+@blueprint.get("")
+@merchant_route
+def list_links(scope: Scope) -> Answer:
+    """The merchant's links, newest first."""
+    query = parse_query(request, ListLinks)
+    links, next_cursor = service.page(scope, limit=query.limit, cursor=query.cursor)
+    return Answer(200, links_json(links, next_cursor, wired().settings.api_base_url, scope.now))
+
+
+@blueprint.get("/<link_id>")
+@merchant_route
+def get_link(scope: Scope, link_id: str) -> Answer:
+    """One link."""
+    return Answer(200, link_json(service.get(scope, link_id), wired().settings.api_base_url, scope.now))
+
+
+@blueprint.post("/<link_id>/deactivate")
+@merchant_route
+def deactivate_link(scope: Scope, link_id: str) -> Answer:
+    """End a link."""
+    parse_body(request, NoFields)
+    return Answer(200, link_json(service.deactivate(scope, link_id), wired().settings.api_base_url, scope.now))

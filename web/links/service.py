@@ -1,0 +1,90 @@
+from dataclasses import replace
+from typing import Any
+
+from regions.events import timestamp
+from regions.ids import new_code, new_id
+from web import outbox
+from web.db.scope import Scope
+from web.http.bodies import field_error
+from web.http.problems import ConflictError, NotFoundError
+from web.links import repository
+from web.links.domain import expiry_fault
+from web.links.models import Link
+from web.links.schemas import CreateLink
+from web.outbox.service import parameters
+
+
+def create(scope: Scope, wanted: CreateLink) -> Link:
+    """Make a link; raises InvalidFieldsError for what only the region or the clock can judge."""
+    if wanted.currency not in scope.region.currencies:
+        raise field_error(
+            "currency", f"must be one of {', '.join(scope.region.currencies)} in region {scope.region.code}"
+        )
+    fault = expiry_fault(wanted.expires_at, scope.now)
+    if fault:
+        raise field_error("expires_at", fault)
+    link = Link(
+        id=new_id("link", scope.region.code),
+        code=new_code(),
+        livemode=scope.livemode,
+        amount_minor=wanted.amount_minor,
+        currency=wanted.currency,
+        reference=wanted.reference,
+        description=wanted.description,
+        metadata=wanted.metadata,
+        usage=wanted.usage,
+        status="active",
+        channel=wanted.channel,
+        campaign=wanted.campaign,
+        expires_at=wanted.expires_at,
+        created_at=scope.now,
+        deactivated_at=None,
+    )
+    repository.insert(scope, link, parameters(scope, "link.created", link.id, _created(link)))
+    return link
+
+
+def get(scope: Scope, link_id: str) -> Link:
+    """One link of the merchant; raises NotFoundError."""
+    link = repository.get(scope, link_id)
+    if link is None:
+        raise NotFoundError("There is no such link.")
+    return link
+
+
+def page(scope: Scope, *, limit: int, cursor: str | None) -> tuple[list[Link], str | None]:
+    """A page of the merchant's links, newest first, and the cursor of the next one if there is more."""
+    links = repository.page(scope, limit=limit + 1, cursor=cursor)
+    return links[:limit], links[limit - 1].id if len(links) > limit else None
+
+
+def deactivate(scope: Scope, link_id: str) -> Link:
+    """End a link: nobody can start to pay it any more. Ending it again changes nothing.
+
+    Raises NotFoundError, and ConflictError for a link that was paid.
+    """
+    link = repository.get(scope, link_id, is_locked=True)
+    if link is None:
+        raise NotFoundError("There is no such link.")
+    if link.status == "deactivated":
+        return link
+    if link.status == "completed":
+        raise ConflictError("The link was paid already: there is nothing left to deactivate.")
+    repository.deactivate(scope, link_id)
+    outbox.append(scope, "link.deactivated", link.id, {"link_id": link.id, "deactivated_at": timestamp(scope.now)})
+    return replace(link, status="deactivated", deactivated_at=scope.now)
+
+
+def _created(link: Link) -> dict[str, Any]:
+    data = {
+        "link_id": link.id,
+        "amount_minor": link.amount_minor,
+        "currency": link.currency,
+        "reference": link.reference,
+        "usage": link.usage,
+        "channel": link.channel,
+        "campaign": link.campaign,
+        "expires_at": None if link.expires_at is None else timestamp(link.expires_at),
+        "created_at": timestamp(link.created_at),
+    }
+    return {name: value for name, value in data.items() if value is not None}

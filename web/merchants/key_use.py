@@ -1,0 +1,22 @@
+import time
+
+from sqlalchemy import Connection
+
+from web.merchants import repository
+
+PRECISION_SECONDS = 3600  # a write per request would serialise a merchant's calls on one row
+
+
+class KeyUse:
+    """Keeps api_keys.last_used_at precise to PRECISION_SECONDS; remembers, per process, what it wrote."""
+
+    def __init__(self) -> None:
+        self._written: dict[str, float] = {}
+
+    def note(self, connection: Connection, key_id: str) -> None:
+        """Write the key's last use, unless this process did so within PRECISION_SECONDS."""
+        moment = time.monotonic()
+        if moment - self._written.get(key_id, -PRECISION_SECONDS) < PRECISION_SECONDS:
+            return
+        repository.touch_key(connection, key_id, PRECISION_SECONDS)
+        self._written[key_id] = moment

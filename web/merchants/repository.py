@@ -1,0 +1,43 @@
+from sqlalchemy import Connection, text
+
+from web.merchants.models import Merchant
+
+_TOUCH_KEY = text("""
+UPDATE api_keys SET last_used_at = now()
+ WHERE id = :key_id AND (last_used_at IS NULL OR last_used_at < now() - make_interval(secs => :seconds))
+""")
+_MERCHANT_OF_KEY = text("SELECT merchant_id FROM api_keys WHERE hash = :hash")
+_INSERT_MERCHANT = text("INSERT INTO merchants (id, name, country) VALUES (:id, :name, :country)")
+_INSERT_KEY = text("""
+INSERT INTO api_keys (id, merchant_id, livemode, hash, prefix) VALUES (:id, :merchant_id, :livemode, :hash, :prefix)
+""")
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('web.merchants.provision'))")
+
+
+def touch_key(connection: Connection, key_id: str, seconds: int) -> None:
+    """Mark a key as used now, unless it was marked within that many seconds."""
+    connection.execute(_TOUCH_KEY, {"key_id": key_id, "seconds": seconds})
+
+
+def lock_provisioning(connection: Connection) -> None:
+    """Let one provisioning run at a time."""
+    connection.execute(_LOCK)
+
+
+def merchant_of_key(connection: Connection, key_hash: bytes) -> str | None:
+    """The id of the merchant that holds a key, for the role `owner`."""
+    found: str | None = connection.execute(_MERCHANT_OF_KEY, {"hash": key_hash}).scalar_one_or_none()
+    return found
+
+
+def insert_merchant(connection: Connection, merchant: Merchant) -> None:
+    """Insert a merchant, for the role `owner`."""
+    connection.execute(_INSERT_MERCHANT, {"id": merchant.id, "name": merchant.name, "country": merchant.country})
+
+
+def insert_key(
+    connection: Connection, *, key_id: str, merchant_id: str, livemode: bool, key_hash: bytes, prefix: str
+) -> None:
+    """Insert an API key's hash, for the role `owner`."""
+    row = {"id": key_id, "merchant_id": merchant_id, "livemode": livemode, "hash": key_hash, "prefix": prefix}
+    connection.execute(_INSERT_KEY, row)

@@ -1,0 +1,5 @@
+"""The outbox: events leave through it, in the transaction of the business rows that they tell of."""
+
+from web.outbox.service import append
+
+__all__ = ["append"]

@@ -1,0 +1,57 @@
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from regions.errors import ConfigurationError
+from regions.region import Region, load_catalog
+
+BODY_BYTES_MAX = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a web process of one region reads from the environment. Secrets never show in a repr."""
+
+    database_url: str = field(repr=False)
+    api_base_url: str
+    api_base_urls: Mapping[str, str]  # every region's that is known here, for 421 answers
+    console_url: str
+    key_pepper: bytes = field(repr=False)
+    service_key: str = field(repr=False)
+    vault_uri: str
+    sandbox_url: str
+    sandbox_api_key: str = field(repr=False)
+    sandbox_webhook_secret: str = field(repr=False)
+    body_bytes_max: int = BODY_BYTES_MAX
+    pool_size: int = 8
+
+    @classmethod
+    def from_environment(cls, region: Region, env: Mapping[str, str] = os.environ) -> "Settings":
+        """Read every variable; raise ConfigurationError naming the first one that is missing or wrong."""
+        api_base_url = region.api_base_url(env)
+        sandbox_url = env.get("SANDBOX_URL", "").strip().rstrip("/")
+        if not sandbox_url.startswith(("http://", "https://")):
+            raise ConfigurationError(
+                "SANDBOX_URL must be set to the base URL of the simulated gateway, http://… or https://…"
+            )
+        return cls(
+            database_url=region.database_url(env),
+            api_base_url=api_base_url,
+            api_base_urls=_known_base_urls(env),
+            console_url=env.get(f"CONSOLE_URL_{region.code.upper()}") or f"{api_base_url}/console",
+            key_pepper=region.key_pepper(env),
+            service_key=region.service_key(env),
+            vault_uri=region.vault_uri(env),
+            sandbox_url=sandbox_url,
+            sandbox_api_key=region.sandbox_api_key(env),
+            sandbox_webhook_secret=region.sandbox_webhook_secret(env),
+        )
+
+
+def _known_base_urls(env: Mapping[str, str]) -> dict[str, str]:
+    """The API base URLs of the regions that run somewhere: a 421 names a region without one, not its address."""
+    return {
+        code: region.api_base_url(env)
+        for code, region in load_catalog().items()
+        if env.get(f"API_BASE_URL_{code.upper()}", "").strip()
+    }
