@@ -9,7 +9,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 MERIDIAN := $(BIN)/meridian
 REGIONS ?= eu,us,in
-SETS := kernel service pipelines local airflow
 
 ##@ Run it
 
@@ -70,12 +69,9 @@ bench: $(VENV)/.dev ## POST /v1/links against a bare Flask + psycopg insert; the
 venv: $(VENV)/.local ## Virtual environment with the `meridian` command and the local stack
 install: $(VENV)/.dev ## The same, with Airflow and the tools that `make test` needs
 
-# The largest set is resolved first and binds the others, so that one environment can hold them all.
 .PHONY: lock
 lock: $(BIN)/uv ## Write the hash-pinned requirements/*.txt anew from *.in (UPGRADE=--upgrade takes new versions)
-	@compile() { UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-emit-find-links $(UPGRADE) "requirements/$$1.in" --output-file "requirements/$$1.txt" "$${@:2}"; }; \
-	compile dev; for set in $(SETS); do compile $$set --constraint requirements/dev.txt; done; compile bootstrap
+	@requirements/lock.sh $(BIN)/uv $(UPGRADE)
 
 .PHONY: clean
 clean: ## Remove caches and build leftovers
