@@ -33,6 +33,7 @@ def all_checks(figures: Figures, played: Iterable[Played]) -> list[Check]:
         "events committed = events in the lake": same_ids(traded.events, reported.events),
         "nothing in quarantine": f"{reported.quarantined} records are" if reported.quarantined else "",
         "our books = the gateway's books": same_books("ours", traded.books, "the gateway's", judged.books),
+        "nothing charged or refunded twice": ", ".join(judged.doubled),
         "the warehouse's books = our books": same_books("the warehouse's", reported.books, "ours", traded.books),
         "payments by status: warehouse = database": same_counts(definite(reported.payments), definite(traded.payments)),
         "gateway clearing = captured - refunded": clearing_explained(traded.clearing, traded.books),

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import httpx
 import psycopg
 
+from pipelines.demo.control import Control
 from pipelines.demo.figures import Book, Break, Funnel, Judged, Reported, Traded
 from regions.region import Region
 from warehouse.lake import Lake
@@ -123,30 +123,24 @@ def reported(region: Region, env: Mapping[str, str], warehouse: Path) -> Reporte
         )
 
 
-def judged(sandbox_url: str, control_key: str, sandbox_database_url: str, account: str) -> Judged:
+def judged(control: Control, account: str, api_key: str) -> Judged:
     """What the simulated PSP says of one of our accounts: its books, and every error that it ever planted."""
-    response = httpx.get(
-        f"{sandbox_url}/_control/books",
-        params={"account": account},
-        headers={"Authorization": f"Bearer {control_key}"},
-        timeout=10.0,
-        trust_env=False,
-    ).raise_for_status()
-    books = {
-        currency: Book(
-            captured_count=book["captured_count"],
-            captured_minor=book["captured_minor"],
-            refunded_count=book["refunded_count"],
-            refunded_minor=book["refunded_minor"],
-        )
-        for currency, book in response.json()["currencies"].items()
-    }
-    with psycopg.connect(sandbox_database_url) as connection:
-        batches = connection.execute(
-            "SELECT line_count, answer_key FROM settlement_batches WHERE account = %s", [account]
-        ).fetchall()
-    planted = Counter(Break(answer["class"], answer["psp_reference"]) for _, answers in batches for answer in answers)
-    return Judged(books, planted, sum(count for count, _ in batches))
+    books = control.get("/_control/books", account=account)
+    batches = control.get("/v1/settlement_reports", key=api_key)["data"]
+    planted: Counter[Break] = Counter()
+    for day in sorted({batch["date"] for batch in batches}):
+        for batch in control.get("/_control/settle", account=account, date=day)["data"]:
+            planted.update(Break(answer["class"], answer["psp_reference"]) for answer in batch["answer_key"])
+    return Judged(
+        books={currency: _judged_book(book) for currency, book in books["currencies"].items()},
+        doubled=(*books["charged_twice"], *books["refunded_twice"]),
+        planted=planted,
+        lines=sum(batch["line_count"] for batch in batches),
+    )
+
+
+def _judged_book(book: Mapping[str, int]) -> Book:
+    return Book(book["captured_count"], book["captured_minor"], book["refunded_count"], book["refunded_minor"])
 
 
 def _books(captured: list[tuple[Any, ...]], refunded: list[tuple[Any, ...]]) -> dict[str, Book]:

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from pipelines.stack.commands import StateOption, state_folder
+
 app = typer.Typer()
 SEED = 2026
 LINKS = 40
@@ -16,6 +18,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed gives the same traders.")] = SEED,
     links: Annotated[int, typer.Option(min=10, help="Links per region.")] = LINKS,
     threads: Annotated[int, typer.Option(min=1, max=64, help="How many traders act at once.")] = THREADS,
+    state: StateOption = None,
 ) -> None:
     """Let simulated merchants and payers trade on the running stack, and check that every number agrees.
 
@@ -28,6 +31,7 @@ def demo(
     from pipelines.demo.report import ProgressBars, page
     from pipelines.demo.run import run
 
+    state_folder(state)
     began = time.monotonic()
     codes = [code.strip() for code in regions.split(",") if code.strip()]
     with ProgressBars() as progress:

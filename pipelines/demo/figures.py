@@ -1,7 +1,7 @@
 """The numbers of one region, as each part of the platform counts them. Amounts in minor units."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -69,6 +69,7 @@ class Judged:
     """What the simulated PSP says: the judge of what was charged, and the only one who knows what was planted."""
 
     books: Mapping[str, Book] = field(default_factory=dict)
+    doubled: Sequence[str] = ()  # our references that it charged or refunded more than once
     planted: Counter[Break] = field(default_factory=Counter)
     lines: int = 0
 

@@ -11,11 +11,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-import httpx
-
 from pipelines.bootstrap import environment, local_stack
 from pipelines.demo import collect
 from pipelines.demo.checks import Check, all_checks
+from pipelines.demo.control import Control
 from pipelines.demo.figures import Figures
 from pipelines.demo.merchant import Merchant
 from pipelines.demo.script import plan
@@ -108,7 +107,7 @@ def run(codes: Sequence[str], *, seed: int, links: int, threads: int, observer: 
     outcomes: list[Outcome] = []
     # Two at a time: each job is a process of its own, and the smallest machine has two cores.
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="region") as pool:
-        jobs = [pool.submit(_finish, place, sandbox, played[place.code], observer) for place in chosen]
+        jobs = [pool.submit(_finish, place, Control.of(sandbox), played[place.code], observer) for place in chosen]
         outcomes.extend(job.result() for job in jobs)
     return outcomes
 
@@ -133,7 +132,7 @@ def _trade(chosen: Sequence[Place], seed: int, links: int, threads: int, observe
     return played
 
 
-def _finish(place: Place, sandbox: Mapping[str, Any], played: Sequence[Played], observer: Observer) -> Outcome:
+def _finish(place: Place, control: Control, played: Sequence[Played], observer: Observer) -> Outcome:
     code = place.code
     link_ids = [one.link_id for one in played if one.link_id]
     observer.stepped(code, "waiting for every outcome", 0)
@@ -141,17 +140,18 @@ def _finish(place: Place, sandbox: Mapping[str, Any], played: Sequence[Played], 
     link_url = _fresh_link(place)
     day = place.region.accounting_date(datetime.now(UTC))
     observer.stepped(code, "closing the gateway's batch")
-    settle(sandbox, place.account, day)
+    control.settle(place.account, day, PLANTS)
     for _ in range(COUNTS_MAX):
         before = collect.traded(place.reader_url, link_ids)
         _refresh(code, day, observer)
         observer.stepped(code, "counting")
         reported = collect.reported(place.region, environment("reader"), Path(place.entry["warehouse_path"]))
-        judged = collect.judged(sandbox["url"], sandbox["control_key"], sandbox["database_url"], place.account)
+        judged = collect.judged(control, place.account, place.entry["sandbox_api_key"])
         after = collect.traded(place.reader_url, link_ids)
         if before.events == after.events:
             break
         observer.stepped(code, "somebody traded meanwhile: counting again", -COUNTED_STEPS)
+        control.settle(place.account, day)
     figures = Figures(code, after, reported, judged)
     checks = all_checks(figures, played)
     observer.stepped(code, "done" if all(check.holds for check in checks) else "something disagrees")
@@ -178,21 +178,6 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
             return False
         time.sleep(POLL_S)
     return True
-
-
-def settle(sandbox: Mapping[str, Any], account: str, day: date, plants: Sequence[str] = PLANTS) -> dict[str, Any]:
-    """Close the account's batch at the simulated PSP, with errors planted. Returns its answer. Raises DemoError."""
-    response = httpx.post(
-        f"{sandbox['url']}/_control/settle",
-        json={"account": account, "date": day.isoformat(), "plant": list(plants)},
-        headers={"Authorization": f"Bearer {sandbox['control_key']}"},
-        timeout=30.0,
-        trust_env=False,
-    )
-    if not response.is_success:
-        raise DemoError(f"The simulated PSP did not settle {account}: {response.status_code} {response.text[:300]}")
-    answer: dict[str, Any] = response.json()
-    return answer
 
 
 def job(*arguments: str) -> str:

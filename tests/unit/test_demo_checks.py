@@ -73,6 +73,7 @@ def test_agreeing_numbers_agree() -> None:
             "payments by status: warehouse = database",
             "failed: 2, not 1; succeeded: 2, not 3",
         ),
+        (replace(AGREEING, judged=replace(JUDGED, doubled=["att_1"])), "nothing charged or refunded twice", "att_1"),
         (replace(AGREEING, traded=replace(TRADED, still_open=2)), "every payment and refund is definite", "2 are open"),
         (replace(AGREEING, traded=replace(TRADED, clearing={"EUR": 3000})), "gateway clearing", "EUR: 3000, not 2500"),
         (replace(AGREEING, reported=replace(REPORTED, funnel=Funnel(5, 4, 2))), "funnel", "completed: 2, not 3"),

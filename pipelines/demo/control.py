@@ -1,0 +1,54 @@
+"""The simulated PSP's own dials: closing batches with errors planted, and asking it what really happened."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import httpx
+
+from regions.errors import MeridianError
+
+TIMEOUT_S = 30.0
+
+
+class ControlError(MeridianError):
+    """The simulated PSP does not do as its control endpoints are told."""
+
+
+class Control:
+    """Speaks to one simulated PSP."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self._url = url.rstrip("/")
+        self._key = key
+
+    @classmethod
+    def of(cls, sandbox: Mapping[str, Any]) -> "Control":
+        """The one of a local stack (`sandbox` in stack.json)."""
+        return cls(sandbox["url"], sandbox["control_key"])
+
+    def settle(self, account: str, day: date, plants: Sequence[str] = ()) -> dict[str, Any]:
+        """Close the account's batch of the day, with errors planted."""
+        body = {"account": account, "date": day.isoformat(), "plant": list(plants)}
+        return self._read(self._call("POST", "/_control/settle", self._key, json=body))
+
+    def turn_faults(self, account: str, **dials: int) -> None:
+        """Make the account's gateway misbehave: latency_ms, duplicate_webhooks, webhook_delay_ms, …."""
+        self._read(self._call("POST", "/_control/faults", self._key, json={"account": account, **dials}))
+
+    def get(self, path: str, *, key: str | None = None, **parameters: str) -> dict[str, Any]:
+        """A document, with the control key or an account's own."""
+        return self._read(self._call("GET", path, key or self._key, params=parameters))
+
+    def _call(self, method: str, path: str, key: str, **arguments: Any) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {key}"}
+        return httpx.request(method, self._url + path, headers=headers, timeout=TIMEOUT_S, trust_env=False, **arguments)
+
+    def _read(self, response: httpx.Response) -> dict[str, Any]:
+        if not response.is_success:
+            raise ControlError(
+                f"The simulated PSP answered {response.status_code} to {response.request.method} "
+                f"{response.request.url.path}: {response.text[:300]}"
+            )
+        document: dict[str, Any] = response.json()
+        return document
