@@ -1,0 +1,59 @@
+"""The PSP's own truth per currency: the judge of "charged exactly once"."""
+
+from typing import Any
+
+from web.sandbox.database import Conn
+
+_PAYMENTS = """
+SELECT currency,
+       count(*) FILTER (WHERE status = 'captured') AS captured_count,
+       coalesce(sum(amount_minor) FILTER (WHERE status = 'captured'), 0)::bigint AS captured_minor,
+       count(*) FILTER (WHERE status = 'declined') AS declined_count,
+       count(*) FILTER (WHERE status IN ('requires_action', 'pending')) AS open_count,
+       count(*) FILTER (WHERE status = 'captured' AND batch_id IS NULL) AS unsettled_payment_count
+  FROM payments WHERE account = %s GROUP BY currency
+"""
+_REFUNDS = """
+SELECT currency,
+       count(*) FILTER (WHERE status = 'succeeded') AS refunded_count,
+       coalesce(sum(amount_minor) FILTER (WHERE status = 'succeeded'), 0)::bigint AS refunded_minor,
+       count(*) FILTER (WHERE status = 'pending') AS pending_refund_count,
+       count(*) FILTER (WHERE status = 'failed') AS failed_refund_count,
+       count(*) FILTER (WHERE status = 'succeeded' AND batch_id IS NULL) AS unsettled_refund_count
+  FROM refunds WHERE account = %s GROUP BY currency
+"""
+_CHARGED_TWICE = """
+SELECT reference FROM payments WHERE account = %s AND status IN ('captured', 'pending')
+ GROUP BY reference HAVING count(*) > 1 ORDER BY reference
+"""
+_REFUNDED_TWICE = """
+SELECT reference FROM refunds WHERE account = %s AND status IN ('succeeded', 'pending')
+ GROUP BY reference HAVING count(*) > 1 ORDER BY reference
+"""
+_COUNTS = (
+    "captured_count",
+    "captured_minor",
+    "refunded_count",
+    "refunded_minor",
+    "declined_count",
+    "open_count",
+    "pending_refund_count",
+    "failed_refund_count",
+    "unsettled_payment_count",
+    "unsettled_refund_count",
+)
+
+
+def of(connection: Conn, account: str) -> dict[str, Any]:
+    """Counts and sums (minor units) per currency, and the references that were charged or refunded more than once."""
+    currencies: dict[str, dict[str, int]] = {}
+    for query in (_PAYMENTS, _REFUNDS):
+        for row in connection.execute(query, [account]).fetchall():
+            entry = currencies.setdefault(row.pop("currency"), dict.fromkeys(_COUNTS, 0))
+            entry.update(row)
+    return {
+        "account": account,
+        "currencies": dict(sorted(currencies.items())),
+        "charged_twice": [row["reference"] for row in connection.execute(_CHARGED_TWICE, [account]).fetchall()],
+        "refunded_twice": [row["reference"] for row in connection.execute(_REFUNDED_TWICE, [account]).fetchall()],
+    }

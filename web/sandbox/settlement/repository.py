@@ -1,0 +1,125 @@
+"""Every query on settlement batches and their lines."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from datetime import date, datetime
+from typing import Any
+
+from psycopg.rows import class_row
+
+from web.sandbox.database import Conn
+from web.sandbox.settlement.domain import Item, Line
+
+_LINE_COLUMNS = ", ".join(field.name for field in fields(Line))
+_PAYMENTS = """
+SELECT id AS payment_id, capture_reference, reference AS attempt_reference, brand, currency, amount_minor, created_at
+  FROM payments WHERE account = %s AND status = 'captured' AND batch_id IS NULL AND captured_at < %s
+ ORDER BY created_at, id FOR UPDATE
+"""
+_REFUNDS = """
+SELECT p.id AS payment_id, p.capture_reference, p.reference AS attempt_reference, p.brand,
+       r.currency, r.amount_minor, r.created_at, r.id AS refund_id, r.reference AS refund_reference
+  FROM refunds AS r JOIN payments AS p ON p.id = r.payment_id
+ WHERE r.account = %s AND r.status = 'succeeded' AND r.batch_id IS NULL AND r.succeeded_at < %s
+ ORDER BY r.created_at, r.id FOR UPDATE OF r
+"""
+_LATER = """
+SELECT (SELECT count(*) FROM payments WHERE account = %(account)s AND status = 'captured' AND batch_id IS NULL)
+     + (SELECT count(*) FROM refunds WHERE account = %(account)s AND status = 'succeeded' AND batch_id IS NULL) AS later
+"""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One closed batch. `answer_key` lists the planted errors."""
+
+    id: int
+    account: str
+    batch_number: int
+    business_date: date
+    line_count: int
+    answer_key: list[dict[str, Any]]
+    closed_at: datetime
+
+
+_BATCH_COLUMNS = ", ".join(field.name for field in fields(Batch))
+
+
+def lock(connection: Conn, account: str) -> None:
+    """Let one transaction at a time close batches of the account."""
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"settlement:{account}"])
+
+
+def unbatched(connection: Conn, account: str, before: datetime) -> list[Item]:
+    """Payments and refunds that no batch holds, done before an instant, locked."""
+    items = []
+    for query in (_PAYMENTS, _REFUNDS):
+        items += connection.cursor(row_factory=class_row(Item)).execute(query, [account, before]).fetchall()
+    return sorted(items, key=lambda item: (item.created_at, item.refund_id or item.payment_id))
+
+
+def left_for_later(connection: Conn, account: str) -> int:
+    """How many payments and refunds still wait for a batch."""
+    row = connection.execute(_LATER, {"account": account}).fetchone()
+    return 0 if row is None else int(row["later"])
+
+
+def next_number(connection: Conn, account: str) -> int:
+    """The account's next batch number, under `lock`."""
+    row = connection.execute(
+        "SELECT coalesce(max(batch_number), 0) + 1 AS next FROM settlement_batches WHERE account = %s", [account]
+    ).fetchone()
+    return 1 if row is None else int(row["next"])
+
+
+def insert(
+    connection: Conn,
+    account: str,
+    batch_number: int,
+    day: date,
+    *,
+    lines: Sequence[Line],
+    items: Sequence[Item],
+    answer_key: Sequence[dict[str, Any]],
+) -> Batch:
+    """Store a closed batch with its lines and tie its payments and refunds to it for good."""
+    cursor = connection.cursor(row_factory=class_row(Batch))
+    batch = cursor.execute(
+        "INSERT INTO settlement_batches"  # noqa: S608 - constants only
+        " (account, batch_number, business_date, line_count, answer_key)"
+        f" VALUES (%s, %s, %s, %s, %s) RETURNING {_BATCH_COLUMNS}",
+        [account, batch_number, day, len(lines), json.dumps(list(answer_key))],
+    ).fetchone()
+    if batch is None:
+        raise LookupError("the batch is gone")
+    with (
+        connection.cursor() as writer,
+        writer.copy(f"COPY settlement_lines (batch_id, line, {_LINE_COLUMNS}) FROM STDIN") as copy,
+    ):
+        for number, line in enumerate(lines, start=1):
+            copy.write_row((batch.id, number, *astuple(line)))
+    payment_ids = [item.payment_id for item in items if item.refund_id is None]
+    refund_ids = [item.refund_id for item in items if item.refund_id is not None]
+    connection.execute("UPDATE payments SET batch_id = %s WHERE id = ANY(%s)", [batch.id, payment_ids])
+    connection.execute("UPDATE refunds SET batch_id = %s WHERE id = ANY(%s)", [batch.id, refund_ids])
+    return batch
+
+
+def batches(connection: Conn, account: str, day: date | None = None) -> list[Batch]:
+    """The account's batches, of one business day or all, in order."""
+    cursor = connection.cursor(row_factory=class_row(Batch))
+    return cursor.execute(
+        f"SELECT {_BATCH_COLUMNS} FROM settlement_batches"  # noqa: S608 - constants only
+        " WHERE account = %s AND (%s::date IS NULL OR business_date = %s) ORDER BY batch_number",
+        [account, day, day],
+    ).fetchall()
+
+
+def lines(connection: Conn, batch_id: int) -> list[Line]:
+    """A batch's lines, in order."""
+    cursor = connection.cursor(row_factory=class_row(Line))
+    return cursor.execute(
+        f"SELECT {_LINE_COLUMNS} FROM settlement_lines WHERE batch_id = %s ORDER BY line",  # noqa: S608 - constants only
+        [batch_id],
+    ).fetchall()
