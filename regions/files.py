@@ -24,6 +24,18 @@ def create_once(path: Path, content: bytes, mode: int = 0o600) -> bool:
     return True
 
 
+def make_folder(folder: Path, within: Path) -> None:
+    """Make a private folder and those above it, down from `within`, durably; what exists is left as it is."""
+    within.mkdir(mode=0o700, parents=True, exist_ok=True)
+    chain = [folder, *folder.parents]
+    for missing in reversed(chain[: chain.index(within)]):
+        try:
+            missing.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        sync_folder(missing.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Make created, renamed and removed names in the folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)

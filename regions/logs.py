@@ -13,12 +13,12 @@ from typing import Final, TextIO
 
 _MASK: Final = "[redacted]"
 
+# Repetitions are bounded, so that a long line costs its length and not its square.
 _SHAPES: Final = (
     (re.compile(r"\bmk_(live|test)_([a-z][a-z0-9]{1,7})_[0-9A-Za-z]+"), rf"mk_\1_\2_{_MASK}"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"), rf"\1 {_MASK}"),
-    (re.compile(r"(\w[\w+.-]*://[^\s:/@]*):[^\s@/]+@"), rf"\1:{_MASK}@"),
-    (re.compile(r"(?<![\w/])(/[lc]/)[0-9A-Za-z_-]{16,}"), rf"\1{_MASK}"),
-    (re.compile(r"(?<=\d)(/[lc]/)[0-9A-Za-z_-]{16,}"), rf"\1{_MASK}"),
+    (re.compile(r"(\w[\w+.-]{0,20}://[^\s:/@]{0,99}):[^\s@/]+@"), rf"\1:{_MASK}@"),
+    (re.compile(r"(/[lc]/)[0-9A-Za-z]{22}(?![0-9A-Za-z])"), rf"\1{_MASK}"),
     (
         re.compile(
             r"(?i)([\"']?\b(?:password|passwd|secret|secret_key|api_key|service_key|pepper|payment_token|authorization"
@@ -26,7 +26,7 @@ _SHAPES: Final = (
         ),
         rf"\1{_MASK}",
     ),
-    (re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+"), _MASK),
+    (re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63})+"), _MASK),
 )
 # A UUID, or 13 to 19 digits that may be grouped by spaces or dashes. UUIDs are matched to be left alone.
 _UUID_OR_DIGITS: Final = re.compile(

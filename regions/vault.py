@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from regions.errors import ConfigurationError, KeyDestroyedError, SubjectErasedError, VaultError
-from regions.files import create_once, sync_folder
+from regions.files import create_once, make_folder, sync_folder
 
 TOKEN_KINDS: Final = frozenset({"email", "device", "ip"})
 
@@ -101,8 +101,7 @@ class FileVault:
     def create_kek(self) -> None:
         """Make the KEK, the token key and the region key, each unless it exists."""
         folder = self._path / "region"
-        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        make_folder(folder, within=self._path)
         for name in ("kek-1", "token-1", "region-1"):
             if not (folder / f"{name}.key").exists():
                 create_once(folder / f"{name}.key", secrets.token_bytes(_KEY_BYTES))
@@ -133,14 +132,13 @@ class FileVault:
         if retention_class is not None:
             _checked(retention_class, "retention class")
         with self._locked(folder.parent):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            make_folder(folder, within=folder.parent)
             if retention_class is None:
                 create_once(folder / "erased", b"")
             keys = list(folder.glob("*.key" if retention_class is None else f"{retention_class}.key"))
             for key in keys:
                 key.unlink()
             sync_folder(folder)
-            sync_folder(folder.parent)
         return len(keys)
 
     def seal_json(self, subject: str, retention_class: str, obj: Any) -> SealedJson:
@@ -221,8 +219,7 @@ class FileVault:
                 raise SubjectErasedError(f"{subject_id} was erased: nothing can be sealed under it again")
             if (existing := self._read_key(subject_id, retention_class)) is not None:
                 return existing
-            folder.mkdir(mode=0o700, exist_ok=True)
-            sync_folder(folder.parent)
+            make_folder(folder, within=folder.parent)
             key_id, nonce = secrets.token_bytes(_KEY_ID_BYTES), secrets.token_bytes(_NONCE_BYTES)
             key = AESGCM.generate_key(bit_length=8 * _KEY_BYTES)
             wrapped = kek.encrypt(nonce, key, _bind(subject_id, retention_class, key_id))
@@ -232,7 +229,7 @@ class FileVault:
     @contextmanager
     def _locked(self, shard: Path) -> Iterator[None]:
         """One process at a time makes or destroys keys of a shard. Readers need no lock."""
-        shard.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(shard, within=self._path)
         descriptor = os.open(shard / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
