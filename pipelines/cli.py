@@ -18,6 +18,7 @@ PARTS: dict[str, str | None] = {
     "pipelines.lake.commands": "lake",
     "pipelines.builds.commands": "warehouse",
     "pipelines.recon.commands": "recon",
+    "pipelines.fx.commands": "fx",
     "pipelines.sql_command": None,
 }
 USER_ERROR, FAILURE, INTERRUPTED = 2, 1, 130

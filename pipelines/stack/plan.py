@@ -100,12 +100,12 @@ class Plan:
         """The simulated PSP's PostgreSQL, as superuser."""
         return url(self.ports["postgres-psp"], SUPERUSER, self.secrets["superuser_psp"], SUPERUSER)
 
-    def memory(self) -> dict[str, Any]:
-        """What state.json keeps."""
+    def memory(self, regions: Collection[str]) -> dict[str, Any]:
+        """What state.json keeps; `regions` are those that were brought up once, and come up again unasked."""
         return {
             "version": VERSION,
             "kafka_kind": self.kafka_kind,
-            "regions": [plan.code for plan in self.regions],
+            "regions": list(regions),
             "ports": dict(self.ports),
             "secrets": dict(self.secrets),
         }

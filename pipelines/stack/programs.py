@@ -39,13 +39,13 @@ def infrastructure(plan: Plan, region: RegionPlan) -> tuple[Program, ...]:
 def services(plan: Plan, region: RegionPlan) -> tuple[Program, ...]:
     """The region's processes of our own code."""
     common = addresses(plan)
-    web = {**common, "MERIDIAN_REGION": region.code, **web_environment(region)}
+    web = {**common, **web_environment(region)}
     kafka = {f"KAFKA_BOOTSTRAP_SERVERS_{region.code.upper()}": region.kafka}
     lake = {f"LAKE_URI_{region.code.upper()}": region.lake_uri}
     selected = ("--region", region.code)
     commands: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = {
         "web": (
-            _gunicorn("web.wsgi:app", plan.ports[region.name("web")], _gunicorn_config()),
+            _gunicorn(f"web.wsgi:for_region({region.code!r})", plan.ports[region.name("web")], _gunicorn_config()),
             {**web, **database(region, "web")},
         ),
         "worker": ((sys.executable, "-m", "web.worker", *selected), {**web, **database(region, "worker")}),
@@ -132,7 +132,7 @@ def _postgres(plan: Plan, name: str, home: Path) -> Program:
 
 
 def _gunicorn(app: str, port: int, options: tuple[str, ...]) -> tuple[str, ...]:
-    return (sys.executable, "-m", "gunicorn", *options, "--bind", f"{LOCAL}:{port}", app)
+    return (sys.executable, "-m", "gunicorn", *options, "--no-control-socket", "--bind", f"{LOCAL}:{port}", app)
 
 
 def _gunicorn_config() -> tuple[str, str]:

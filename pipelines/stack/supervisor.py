@@ -23,6 +23,7 @@ from pipelines.stack.state import StateFolder
 LISTENER = "watch"  # our event listener: counts restarts and revives what supervisord gave up on
 STOP_WAIT_S = 15
 POLL_S = 0.1
+MARK = "MERIDIAN_STACK"  # which stack a process belongs to; jobs look at MERIDIAN_STATE, supervised processes must not
 STOPPING = {"RUNNING", "STARTING", "BACKOFF", "STOPPING"}
 # What processes inherit from whoever called `meridian up`: nothing that may be a secret of another process.
 INHERITED = re.compile(
@@ -82,7 +83,7 @@ def render_config(state: StateFolder, programs: Iterable[Program]) -> str:
         f"command={_command((sys.executable, '-m', 'pipelines.stack.watch', str(state.restarts_file)))}",
         "events=PROCESS_STATE_STARTING,TICK_5",
         "buffer_size=1000",
-        f"environment=MERIDIAN_STATE={_value(str(state.path))}",
+        f"environment={MARK}={_value(str(state.path))}",
         "stdout_logfile=NONE",
         f"stderr_logfile={_escape(state.log_file(LISTENER))}",
         "stderr_logfile_maxbytes=1MB",
@@ -94,7 +95,7 @@ def render_config(state: StateFolder, programs: Iterable[Program]) -> str:
 
 
 def _program_section(state: StateFolder, program: Program) -> list[str]:
-    environment = {**program.environment, "MERIDIAN_STATE": str(state.path), "PYTHONUNBUFFERED": "1"}
+    environment = {**program.environment, MARK: str(state.path), "PYTHONUNBUFFERED": "1"}
     return [
         f"[program:{program.name}]",
         f"command={_command(program.command)}",
@@ -241,7 +242,7 @@ def orphans(state: StateFolder) -> list[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             environment = process.environ()
-            if environment.get("SUPERVISOR_ENABLED") and environment.get("MERIDIAN_STATE") == str(state.path):
+            if environment.get("SUPERVISOR_ENABLED") and environment.get(MARK) == str(state.path):
                 found.append(process)
     return found
 

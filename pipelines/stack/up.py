@@ -293,7 +293,7 @@ def bring_up(
         plan = make_plan(state, request, environment, running)
         every = [program for part in programs.all_programs(plan).values() for program in part]
         config = render_config(state, every)
-        write_json(state.memory_file, plan.memory())
+        write_json(state.memory_file, plan.memory(state.read_memory().get("regions", [])))
         write_private(state.config_file, config)
         parts = [region.code for region in plan.regions] + [programs.SANDBOX] * with_services
         with Progress(parts) as progress:
@@ -309,6 +309,7 @@ def bring_up(
             finally:
                 if not was_running and (stack is None or not with_services):
                     supervisor.shutdown()
+            write_json(state.memory_file, plan.memory([region.code for region in plan.regions]))
             return stack
 
 
