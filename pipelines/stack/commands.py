@@ -7,6 +7,7 @@ a local stack.
 import importlib.util
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -62,12 +63,14 @@ def up(
     from rich.console import Console
 
     from pipelines.stack.plan import Request
+    from pipelines.stack.starter import ProcessFailedError
     from pipelines.stack.status import collect, render
-    from pipelines.stack.up import ProcessFailedError, bring_up
+    from pipelines.stack.up import bring_up
 
     folder = state_folder(state)
     codes = tuple(code for part in regions.split(",") if (code := part.strip().lower()))
     request = Request(codes, kafka, dict(_port(text) for text in port or []))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to interrupt it leave nothing half-started
     try:
         bring_up(folder, request, os.environ, timeout_s=timeout)
     except ProcessFailedError as error:

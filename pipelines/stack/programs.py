@@ -14,6 +14,7 @@ from pipelines.stack.supervisor import Program
 SANDBOX = "sandbox"
 SERVICES = ("web", "worker", "relay", "ingest")  # in the order in which they are started
 SANDBOX_SERVICES = ("psp", "psp-sender")
+SANDBOX_NAMES = ("postgres-psp", *SANDBOX_SERVICES)
 MERIDIAN = (sys.executable, "-m", "pipelines.cli")
 
 
@@ -23,6 +24,12 @@ def all_programs(plan: Plan) -> dict[str, tuple[Program, ...]]:
         **{region.code: (*infrastructure(plan, region), *services(plan, region)) for region in plan.regions},
         SANDBOX: sandbox(plan),
     }
+
+
+def region_names(region: RegionPlan) -> list[str]:
+    """The names of a region's processes."""
+    parts = [*["postgres"] * region.is_database_local, *["kafka"] * region.is_kafka_local, *SERVICES]
+    return [region.name(part) for part in parts]
 
 
 def infrastructure(plan: Plan, region: RegionPlan) -> tuple[Program, ...]:

@@ -4,10 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
@@ -18,30 +14,17 @@ from psycopg import sql
 from pipelines.broker import BrokerUnreachableError, ensure_topics
 from pipelines.stack import postgres, programs
 from pipelines.stack.brokers import prepare_broker
+from pipelines.stack.document import stack_document
 from pipelines.stack.errors import StackError
-from pipelines.stack.plan import ROLES, SANDBOX_DATABASE, VERSION, Plan, RegionPlan, Request, make_plan
+from pipelines.stack.plan import ROLES, SANDBOX_DATABASE, Plan, RegionPlan, Request, make_plan
 from pipelines.stack.progress import Progress
+from pipelines.stack.starter import CancelledError, Starter
 from pipelines.stack.state import StateFolder, write_json, write_private
-from pipelines.stack.status import is_up, restart_counts
+from pipelines.stack.status import is_up
 from pipelines.stack.supervisor import INHERITED, Supervisor, end_orphans, render_config
 from regions.vault import open_vault
 
-POLL_S = 0.1
-FAILED_STARTS_MAX = 3
-LOG_TAIL_LINES = 15
 DEMO_MERCHANT = "Demo Merchant"
-
-
-class ProcessFailedError(StackError):
-    """A process that does not stay up; `tail` is the end of its log."""
-
-    def __init__(self, name: str, tail: list[str]) -> None:
-        super().__init__(f"{name} does not stay up: see `meridian logs {name}`.")
-        self.tail = tail
-
-
-class _CancelledError(StackError):
-    """Another part has failed, so this one stops trying."""
 
 
 class Up:
@@ -50,12 +33,8 @@ class Up:
     def __init__(self, plan: Plan, supervisor: Supervisor, progress: Progress, timeout_s: float) -> None:
         self._plan = plan
         self._state = plan.state
-        self._supervisor = supervisor
         self._progress = progress
-        self._deadline = time.monotonic() + timeout_s
-        self._timeout_s = timeout_s
-        self._cancelled = threading.Event()
-        self._started: list[str] = []  # what this run has started, and stops again if it fails
+        self._starter = Starter(plan.state, supervisor, timeout_s)
         self._merchants: dict[str, str] = {}
 
     def run(self, *, with_services: bool = True) -> dict[str, Any]:
@@ -70,19 +49,19 @@ class Up:
         try:
             futures = [pool.submit(self._task, part, task) for part, task in tasks.items()]
             wait(futures, return_when=FIRST_EXCEPTION)
-            self._cancelled.set()
+            self._starter.cancel()
             failures = [error for future in futures if future.done() and (error := future.exception())]
         except BaseException:  # an interrupt, too, leaves nothing running that was not running before
-            self._cancelled.set()
+            self._starter.cancel()
             pool.shutdown()
-            self._undo()
+            self._starter.undo()
             raise
         pool.shutdown()
         failures += [error for future in futures if (error := future.exception()) and error not in failures]
         if failures:
-            self._undo()
-            raise next((error for error in failures if not isinstance(error, _CancelledError)), failures[0])
-        stack = self._stack()
+            self._starter.undo()
+            raise next((error for error in failures if not isinstance(error, CancelledError)), failures[0])
+        stack = stack_document(self._plan, self._merchants)
         if with_services:
             write_json(self._state.stack_file, stack)
         return stack
@@ -92,66 +71,67 @@ class Up:
             task()
         except BaseException:
             self._progress.failed(part)
-            self._cancelled.set()
+            self._starter.cancel()
             raise
         self._progress.done(part)
-
-    def _undo(self) -> None:
-        self._supervisor.stop_all(self._started)
 
     # One part after the other ------------------------------------------------------------------------------------
 
     def _region(self, region: RegionPlan, *, with_services: bool) -> None:
         code = region.code
+        self._check_external(region)
         if region.is_kafka_local:
             self._progress.step(code, "starting Kafka")
             prepare_broker(self._plan.kafka_kind, self._plan.state.path / "kafka" / code)
-            self._start(region.name("kafka"))
-        self._progress.step(code, "starting PostgreSQL")
+            self._starter.start(region.name("kafka"))
         if region.is_database_local:
-            self._postgres(region.name("postgres"), code, region.secrets["superuser"], region.admin_url)
-        else:
-            self._external_database(region)
+            self._postgres(code, region.name("postgres"), code, region.secrets["superuser"], region.admin_url)
         self._progress.step(code, "provisioning the database")
         self._provision(region)
         open_vault(region.vault_uri).create_kek()
-        self._progress.step(code, "creating topics")
-        self._topics(region)
+        if region.is_kafka_local:
+            self._progress.step(code, "creating topics")
+            self._topics(region)
         self._progress.step(code, "provisioning the merchant")
         self._merchants[code] = self._merchant(region)
         if not with_services:
             return
         self._progress.step(code, "starting services")
         for part in programs.SERVICES:
-            self._start(region.name(part))
-        self._healthy(region.name("web"), region.api_url)
+            self._starter.start(region.name(part))
+        self._starter.await_healthy(region.name("web"), region.api_url)
         self._progress.step(code, "waiting for worker, relay and ingest")
         for part in programs.SERVICES:
-            self._running(region.name(part))
+            self._starter.await_running(region.name(part))
 
     def _sandbox(self) -> None:
         plan, part = self._plan, programs.SANDBOX
-        self._progress.step(part, "starting PostgreSQL")
-        self._postgres("postgres-psp", "psp", plan.secrets["superuser_psp"], plan.sandbox_admin_url)
+        self._postgres(part, "postgres-psp", "psp", plan.secrets["superuser_psp"], plan.sandbox_admin_url)
         self._progress.step(part, "provisioning the database")
         _make_sandbox_database(plan.sandbox_admin_url, plan.secrets["db_sandbox"])
         self._module("web.sandbox.provision", {"SANDBOX_DATABASE_URL": plan.sandbox_database_url})
         self._progress.step(part, "starting services")
         for name in programs.SANDBOX_SERVICES:
-            self._start(name)
-        self._healthy("psp", plan.sandbox_url)
-        self._running("psp-sender")
+            self._starter.start(name)
+        self._starter.await_healthy("psp", plan.sandbox_url)
+        self._starter.await_running("psp-sender")
 
-    def _postgres(self, name: str, owner: str, password: str, admin_url: str) -> None:
+    def _postgres(self, part: str, name: str, owner: str, password: str, admin_url: str) -> None:
+        self._progress.step(part, "starting PostgreSQL")
         postgres.initialise(programs.postgres_home(self._plan, owner), password)
-        self._start(name)
-        self._await(name, lambda: postgres.answers(admin_url))
+        self._starter.start(name)
+        self._starter.await_condition(name, lambda: postgres.answers(admin_url))
 
-    def _external_database(self, region: RegionPlan) -> None:
-        try:
-            postgres.wait_until_ready(region.admin_url, timeout_s=5)
-        except StackError as error:
-            raise StackError(f"The database given for region {region.code} cannot be used: {error}") from error
+    def _check_external(self, region: RegionPlan) -> None:
+        """What others run must answer before anything of ours is started for the region."""
+        if not region.is_database_local:
+            try:
+                postgres.ask(region.admin_url)
+            except psycopg.OperationalError as error:
+                reason = postgres.first_line(error)
+                raise StackError(f"The database given for region {region.code} cannot be reached: {reason}") from error
+        if not region.is_kafka_local:
+            ensure_topics(region.region, region.kafka, timeout_seconds=5)
 
     def _provision(self, region: RegionPlan) -> None:
         passwords = {f"DB_PASSWORD_{role.upper()}": region.secrets[f"db_{role}"] for role in ROLES}
@@ -159,10 +139,6 @@ class Up:
         self._module("web.db.provision", {**admin, **passwords}, "--region", region.code)
 
     def _topics(self, region: RegionPlan) -> None:
-        if not region.is_kafka_local:
-            ensure_topics(region.region, region.kafka)
-            return
-
         def created() -> bool:
             try:
                 ensure_topics(region.region, region.kafka, timeout_seconds=2)
@@ -170,7 +146,7 @@ class Up:
                 return False
             return True
 
-        self._await(region.name("kafka"), created)
+        self._starter.await_condition(region.name("kafka"), created)
 
     def _merchant(self, region: RegionPlan) -> str:
         environment = {
@@ -184,91 +160,26 @@ class Up:
         answer = json.loads(self._module("web.merchants.provision", environment, *arguments))
         return str(answer["merchant_id"])
 
-    # Processes ---------------------------------------------------------------------------------------------------
-
-    def _start(self, name: str) -> None:
-        self._check_cancelled(name)
-        if is_up(self._supervisor.processes().get(name)):
-            return
-        self._started.append(name)
-        self._supervisor.start(name)
-
-    def _running(self, name: str) -> None:
-        self._await(name, lambda: self._supervisor.processes()[name].state == "RUNNING")
-
-    def _healthy(self, name: str, base_url: str) -> None:
-        self._await(name, lambda: _answers(f"{base_url}/healthz"))
-
-    def _await(self, name: str, condition: Callable[[], bool]) -> None:
-        """Wait until the condition holds, the process `name` fails, the deadline passes or another part fails."""
-        while not condition():
-            process = self._supervisor.processes()[name]
-            if process.state == "FATAL" or restart_counts(self._state).get(name, 0) >= FAILED_STARTS_MAX:
-                raise ProcessFailedError(name, tail(self._state, name))
-            self._check_cancelled(name)
-            self._cancelled.wait(POLL_S)
-
-    def _check_cancelled(self, name: str) -> None:
-        if self._cancelled.is_set():
-            raise _CancelledError("Stopped, because another part failed.")
-        if time.monotonic() > self._deadline:
-            failure = ProcessFailedError(name, tail(self._state, name))
-            failure.args = (f"{name} was not ready within {self._timeout_s:.0f} s.",)
-            raise failure
-
     def _module(self, module: str, environment: Mapping[str, str], *arguments: str) -> str:
         """Run one of the web service's commands (another layer: a process, not an import) and return its output."""
         inherited = {name: value for name, value in os.environ.items() if INHERITED.fullmatch(name)}
-        done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            check=False,
-            cwd=self._state.path,
-            env={**inherited, **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=max(1.0, self._deadline - time.monotonic()),
-        )
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", module, *arguments],
+                check=False,
+                cwd=self._state.path,
+                env={**inherited, **environment},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=self._starter.seconds_left,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise StackError(f"python -m {module} {' '.join(arguments)} did not end in time.") from error
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise StackError(f"python -m {module} {' '.join(arguments)} failed: {last}")
         return done.stdout
-
-    # What others read --------------------------------------------------------------------------------------------
-
-    def _stack(self) -> dict[str, Any]:
-        plan = self._plan
-        kinds = {region.is_kafka_local for region in plan.regions}
-        return {
-            "version": VERSION,
-            "kafka_kind": plan.kafka_kind if True in kinds else "external",
-            "regions": {region.code: self._region_entry(region) for region in plan.regions},
-            "sandbox": {
-                "url": plan.sandbox_url,
-                "control_key": plan.secrets["control_key"],
-                "database_url": plan.sandbox_database_url,
-                "processes": [program.name for program in programs.sandbox(plan)],
-            },
-        }
-
-    def _region_entry(self, region: RegionPlan) -> dict[str, Any]:
-        running = (*programs.infrastructure(self._plan, region), *programs.services(self._plan, region))
-        return {
-            "api_url": region.api_url,
-            "console_url": region.console_url,
-            "secret_key": region.secrets["secret_key"],
-            "merchant_id": self._merchants[region.code],
-            "database_url": region.database_url,
-            "role_urls": {role: region.role_url(role) for role in ROLES},
-            "kafka": region.kafka,
-            "lake_uri": region.lake_uri,
-            "vault_uri": region.vault_uri,
-            "warehouse_uri": region.warehouse_uri,
-            "warehouse_path": region.warehouse_path,
-            **{name: region.secrets[name] for name in ("service_key", "key_pepper")},
-            **{name: region.secrets[name] for name in ("sandbox_api_key", "sandbox_webhook_secret")},
-            "processes": [program.name for program in running],
-        }
 
 
 def bring_up(
@@ -311,22 +222,6 @@ def bring_up(
                     supervisor.shutdown()
             write_json(state.memory_file, plan.memory([region.code for region in plan.regions]))
             return stack
-
-
-def tail(state: StateFolder, name: str, lines: int = LOG_TAIL_LINES) -> list[str]:
-    """The last lines of a process's log."""
-    path = state.log_file(name)
-    if not path.exists():
-        return []
-    return path.read_text(errors="replace").splitlines()[-lines:]
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=3) as response:  # noqa: S310 - our own http address
-            return bool(response.status == 200)  # noqa: PLR2004 - OK
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def _make_sandbox_database(admin_url: str, password: str) -> None:
