@@ -6,15 +6,20 @@ from flask import Blueprint, Flask, Response
 
 from regions.region import Region
 from regions.vault import open_vault
+from web.checkout.routes import blueprint as checkout
 from web.db.engine import Database
+from web.gateways.factory import open_gateways
 from web.gateways.protocol import Gateway
+from web.gateways.routes import blueprint as gateway_webhooks
 from web.http import handlers
 from web.http.answers import encode, json_response
 from web.links.routes import blueprint as links
+from web.payments.routes import blueprint as payments
+from web.refunds.routes import blueprint as refunds
 from web.settings import Settings
 from web.wiring import Wiring, install, wired
 
-BLUEPRINTS: tuple[Blueprint, ...] = (links,)
+BLUEPRINTS: tuple[Blueprint, ...] = (links, payments, refunds, checkout, gateway_webhooks)
 
 
 def create_app(region: Region, settings: Settings, gateways: Mapping[str, Gateway] | None = None) -> Flask:
@@ -23,7 +28,10 @@ def create_app(region: Region, settings: Settings, gateways: Mapping[str, Gatewa
     app.config["MAX_CONTENT_LENGTH"] = settings.body_bytes_max
     name = f"meridian-web-{region.code}"
     database = Database(settings.database_url, application_name=name, pool_size=settings.pool_size)
-    install(app, Wiring(region, settings, database, open_vault(settings.vault_uri), gateways or {}))
+    install(
+        app,
+        Wiring(region, settings, database, open_vault(settings.vault_uri), gateways or open_gateways(region, settings)),
+    )
     handlers.register(app)
     app.add_url_rule("/healthz", view_func=healthz)
     for blueprint in BLUEPRINTS:

@@ -1,0 +1,41 @@
+"""What only time brings about: sessions end, old idempotency keys go."""
+
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from regions.ids import new_id
+from web.checkout import repository, sessions
+from web.clock import utc_now
+from web.db.scope import Scope, enter_tenant
+from web.wiring import Wiring
+
+# Merchants may repeat a request for a day; the region's retention rule allows a week at most.
+IDEMPOTENCY_KEYS_KEPT = timedelta(days=1)
+_BATCH = 1000
+_FORGET_KEYS = text("""
+DELETE FROM idempotency_keys WHERE (merchant_id, livemode, key) IN (
+  SELECT merchant_id, livemode, key FROM idempotency_keys WHERE created_at < :before LIMIT :batch FOR UPDATE SKIP LOCKED
+)
+""")
+
+
+def step_sessions(wiring: Wiring) -> bool:
+    """Expire one session whose time has passed; False when there is none."""
+    now = utc_now()
+    with wiring.database.transaction() as connection:
+        due = repository.lock_one_due(connection, now)
+        if due is None:
+            return False
+        enter_tenant(connection, due.merchant_id)
+        correlation_id = new_id("request", wiring.region.code)
+        scope = Scope(connection, wiring.region, due.merchant_id, due.livemode, correlation_id, now)
+        sessions.expire(scope, due.id, due.link_id)
+    return True
+
+
+def step_idempotency_keys(wiring: Wiring) -> bool:
+    """Forget a batch of idempotency keys that nobody may repeat any more; False when none is left."""
+    with wiring.database.transaction() as connection:
+        values = {"before": utc_now() - IDEMPOTENCY_KEYS_KEPT, "batch": _BATCH}
+        return connection.execute(_FORGET_KEYS, values).rowcount == _BATCH

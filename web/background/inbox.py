@@ -1,0 +1,83 @@
+import logging
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from regions.errors import MeridianError
+from web.clock import utc_now
+from web.db.scope import Scope, enter_tenant
+from web.gateways import repository
+from web.gateways.domain import AttemptNews, RefundNews
+from web.gateways.models import InboxMessage
+from web.payments import repository as payments
+from web.payments.models import DueAttempt
+from web.payments.service import apply_outcome
+from web.refunds import repository as refunds
+from web.refunds.models import Owner
+from web.refunds.service import apply_refund_outcome
+from web.wiring import Wiring
+
+log = logging.getLogger(__name__)
+
+TRIES_MAX = 12
+BACKOFF_MAX = timedelta(minutes=10)
+
+
+class UnknownObjectError(MeridianError):
+    """A webhook about an attempt or a refund that is not ours, or not yet."""
+
+
+def step(wiring: Wiring) -> bool:
+    """Process one webhook; False when there is none. What it changes and that it is done are one transaction."""
+    now = utc_now()
+    with wiring.database.transaction() as connection:
+        message = repository.lock_due(connection, now)
+        if message is None:
+            return False
+        try:
+            with connection.begin_nested():
+                _process(wiring, connection, message, now)
+        except Exception as error:  # noqa: BLE001 - one bad message must not stop the others; it is tried again, then parked
+            _postpone(connection, message, error, now)
+        else:
+            repository.mark_done(connection, message.id, now)
+    return True
+
+
+def _process(wiring: Wiring, connection: Connection, message: InboxMessage, now: datetime) -> None:
+    gateway = wiring.gateways[message.gateway]
+    event = gateway.parse_webhook(wiring.vault.decrypt_region(message.body, purpose="gateway_webhook"))
+    match event.news:
+        case AttemptNews(attempt_id, answer):
+            attempt = payments.whose_attempt(connection, attempt_id)
+            if attempt is None or attempt.gateway != gateway.name:
+                raise UnknownObjectError("the attempt is not ours")
+            scope = _scope(wiring, connection, attempt, message, now)
+            apply_outcome(scope, attempt_id, answer, gateway.not_found_after)
+        case RefundNews(refund_id, refund_answer):
+            refund = refunds.whose(connection, refund_id)
+            if refund is None or refund.gateway != gateway.name:
+                raise UnknownObjectError("the refund is not ours")
+            scope = _scope(wiring, connection, refund, message, now)
+            apply_refund_outcome(scope, refund_id, refund_answer)
+        case None:
+            log.info("webhook without effect", extra={"type": event.type})
+
+
+def _scope(
+    wiring: Wiring, connection: Connection, owner: DueAttempt | Owner, message: InboxMessage, now: datetime
+) -> Scope:
+    enter_tenant(connection, owner.merchant_id)
+    return Scope(connection, wiring.region, owner.merchant_id, owner.livemode, message.id, now)
+
+
+def _postpone(connection: Connection, message: InboxMessage, error: Exception, now: datetime) -> None:
+    reason = type(error).__name__
+    tries = message.tries + 1
+    log.warning("webhook not processed", exc_info=error, extra={"webhook_id": message.id, "tries": tries})
+    if tries >= TRIES_MAX:
+        log.error("webhook parked: a person has to look", extra={"webhook_id": message.id, "reason": reason})
+        repository.park(connection, message.id, reason)
+    else:
+        wait = min(timedelta(seconds=1 << tries), BACKOFF_MAX)
+        repository.try_again(connection, message.id, reason, now + wait)

@@ -1,0 +1,90 @@
+"""What nobody told us the end of: the gateway is asked, and its answer goes the way that a webhook's news goes."""
+
+from contextlib import AbstractContextManager
+from datetime import timedelta
+
+from regions.ids import new_id
+from regions.money import Money
+from web.clock import utc_now
+from web.db.scope import Scope, Tenant, tenant_scope
+from web.db.steps import Settled, gateway_call
+from web.gateways.domain import RefundAnswer, RefundFact, RefundOrder
+from web.gateways.protocol import Gateway
+from web.payments import repository as payments
+from web.payments.domain import OPEN_ATTEMPTS
+from web.payments.models import Attempt, DueAttempt, Payment
+from web.payments.service import apply_outcome
+from web.refunds import repository as refunds
+from web.refunds.domain import RefundStatus
+from web.refunds.models import DueRefund, Refund
+from web.refunds.service import apply_refund_outcome
+from web.wiring import Wiring
+
+# How long a resolver has what it claimed to itself; longer than all the deadlines of two gateway calls together.
+LEASE = timedelta(minutes=1)
+
+
+def step_attempts(wiring: Wiring) -> bool:
+    """Resolve one attempt whose outcome is open and whose time has come; False when there is none."""
+    with wiring.database.transaction() as connection:
+        due = payments.claim_due_attempts(connection, utc_now(), LEASE, limit=1)
+    for claimed in due:
+        _resolve_attempt(wiring, claimed)
+    return bool(due)
+
+
+def step_refunds(wiring: Wiring) -> bool:
+    """Resolve, or send, one pending refund whose time has come; False when there is none."""
+    with wiring.database.transaction() as connection:
+        due = refunds.claim_due(connection, utc_now(), LEASE, limit=1)
+    for claimed in due:
+        _resolve_refund(wiring, claimed)
+    return bool(due)
+
+
+def _resolve_attempt(wiring: Wiring, claimed: DueAttempt) -> None:
+    gateway = wiring.gateways[claimed.gateway]
+
+    def intend(scope: Scope) -> Attempt | Settled[Payment | None]:
+        attempt = payments.get_attempt(scope, claimed.id)
+        if attempt.status in OPEN_ATTEMPTS:
+            return attempt
+        return Settled(None)
+
+    gateway_call(
+        lambda: _scope(wiring, Tenant(claimed.id, claimed.merchant_id, claimed.livemode)),
+        intend=intend,
+        call=lambda attempt: gateway.resolve(attempt.id),
+        conclude=lambda scope, attempt, answer: apply_outcome(scope, attempt.id, answer, gateway.not_found_after),
+        process="worker",
+    )
+
+
+def _resolve_refund(wiring: Wiring, claimed: DueRefund) -> None:
+    gateway = wiring.gateways[claimed.gateway]
+    order = RefundOrder(claimed.id, claimed.payment_reference, Money(claimed.amount_minor, claimed.currency))
+
+    def intend(scope: Scope) -> RefundOrder | Settled[Refund | None]:
+        refund = refunds.get(scope, claimed.id)
+        if refund is not None and refund.status is RefundStatus.PENDING:
+            return order
+        return Settled(None)
+
+    gateway_call(
+        lambda: _scope(wiring, Tenant(claimed.id, claimed.merchant_id, claimed.livemode)),
+        intend=intend,
+        call=lambda intent: _ask_or_send(gateway, intent),
+        conclude=lambda scope, intent, answer: apply_refund_outcome(scope, intent.refund_id, answer),
+        process="worker",
+    )
+
+
+def _ask_or_send(gateway: Gateway, order: RefundOrder) -> RefundAnswer:
+    """A refund that the gateway does not know is sent, or sent again: the same key never gives the money twice."""
+    answer = gateway.resolve_refund(order.refund_id)
+    return gateway.refund(order) if answer.fact is RefundFact.NOT_FOUND else answer
+
+
+def _scope(wiring: Wiring, tenant: Tenant) -> AbstractContextManager[Scope]:
+    correlation_id = new_id("request", wiring.region.code)
+    return tenant_scope(wiring.database, wiring.region, tenant, correlation_id=correlation_id, now=utc_now())

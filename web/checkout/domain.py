@@ -1,0 +1,86 @@
+"""What the hosted pages decide without a database: who may still pay, in which language, from which kind of device."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+SESSION_LIFETIME = timedelta(hours=1)
+
+CHANNEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+CAMPAIGN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x00-\x1f\x7f.]+)+")
+_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
+_TOKEN = re.compile(r"[A-Za-z0-9_.-]{0,255}")
+_EMAIL_LENGTH_MAX = 254
+
+
+class LinkState(StrEnum):
+    """What a payer meets behind a link."""
+
+    OPEN = "open"
+    PAID = "paid"
+    ENDED = "ended"
+
+
+def link_state(status: str, expires_at: datetime | None, now: datetime) -> LinkState:
+    """Whether a link may still be paid; expiry is evaluated here, on read."""
+    if status == "completed":
+        return LinkState.PAID
+    if status != "active" or (expires_at is not None and expires_at <= now):
+        return LinkState.ENDED
+    return LinkState.OPEN
+
+
+def session_end(now: datetime, link_expires_at: datetime | None) -> datetime:
+    """When a session that opens now ends: an hour later, or with its link if that is sooner."""
+    end = now + SESSION_LIFETIME
+    return end if link_expires_at is None else min(end, link_expires_at)
+
+
+def device_class(user_agent: str) -> str:
+    """A coarse guess, for the funnel only: desktop, mobile, tablet, bot or unknown."""
+    agent = user_agent.lower()
+    if not agent:
+        return "unknown"
+    if any(word in agent for word in ("bot", "crawler", "spider", "preview", "facebookexternalhit", "slurp")):
+        return "bot"
+    if "ipad" in agent or "tablet" in agent or ("android" in agent and "mobile" not in agent):
+        return "tablet"
+    if "mobi" in agent or "iphone" in agent or "android" in agent:
+        return "mobile"
+    if any(word in agent for word in ("windows", "macintosh", "x11", "cros", "linux")):
+        return "desktop"
+    return "unknown"
+
+
+def negotiate_locale(wanted: Sequence[str], offered: Sequence[str], default: str) -> str:
+    """The first wanted language tag that is offered whole, or in its language alone; else the default."""
+    for tag in wanted:
+        for locale in offered:
+            if locale.lower() == tag.lower():
+                return locale
+        for locale in offered:
+            if locale.partition("-")[0].lower() == tag.partition("-")[0].lower():
+                return locale
+    return default
+
+
+def clean(pattern: re.Pattern[str], value: str | None) -> str | None:
+    """An attribution from a URL, or None: whatever does not fit is dropped, it must never cost a payment."""
+    return value if value is not None and pattern.fullmatch(value) else None
+
+
+def is_email(value: str) -> bool:
+    """Whether mail could be sent there."""
+    return len(value) <= _EMAIL_LENGTH_MAX and _EMAIL.fullmatch(value) is not None
+
+
+def is_name(value: str) -> bool:
+    """Whether it can be a person's name."""
+    return _NAME.fullmatch(value) is not None
+
+
+def is_token(value: str) -> bool:
+    """Whether it can be a gateway's token; empty means that the payer goes to the gateway's own page."""
+    return _TOKEN.fullmatch(value) is not None

@@ -1,0 +1,63 @@
+"""How payer pages are rendered: texts, amounts and dates in the payer's locale; headers that let nothing else in."""
+
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from babel.dates import format_datetime
+from babel.numbers import format_currency
+from flask import Response, make_response, render_template, request
+
+from regions.money import Money
+from web.checkout.domain import negotiate_locale
+from web.checkout.texts import LANGUAGES, Texts, texts_for
+from web.wiring import wired
+
+PROCESSING_REFRESH_SECONDS = 3
+
+
+def payer_locale() -> str:
+    """The region's locale that the browser likes best, among those that we have texts for."""
+    region = wired().region
+    offered = [locale for locale in region.locales if locale.partition("-")[0] in LANGUAGES]
+    wanted = [tag for tag, _ in request.accept_languages]
+    return negotiate_locale(wanted, offered, region.default_locale)
+
+
+def page(template: str, status: int, locale: str, **values: object) -> Response:
+    """A page in one locale. `t` is its texts."""
+    texts: Texts = texts_for(locale)
+    html = render_template(f"checkout/{template}.html", t=texts, locale=locale, state=template, **values)
+    return make_response(html, status)
+
+
+def show_money(amount: Money, locale: str) -> str:
+    """An amount as people of that locale write it."""
+    return str(format_currency(amount.to_decimal(), amount.currency, locale=locale.replace("-", "_")))
+
+
+def show_time(at: datetime, locale: str) -> str:
+    """A moment in the region's time zone, as people of that locale write it."""
+    return str(format_datetime(at, "long", tzinfo=wired().region.tz, locale=locale.replace("-", "_")))
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def harden(response: Response) -> Response:
+    """Our own files, the gateways' frames, forms to us or to a gateway; no embedding, no cookies, no referrer."""
+    # Browsers hold a form's redirects to form-action too, and a payment may redirect to the gateway.
+    gateways = " ".join(sorted({gateway.origin for gateway in wired().gateways.values()}))
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        f"frame-src {gateways}; form-action 'self' {gateways}; base-uri 'none'; frame-ancestors 'none'"
+    )
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    response.headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
+    response.headers["X-Robots-Tag"] = "noindex"
+    response.headers["Cache-Control"] = "no-store"
+    return response

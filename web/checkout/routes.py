@@ -1,0 +1,236 @@
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import Blueprint, Response, redirect, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from regions.ids import new_id
+from regions.money import Money
+from web.checkout import repository, service
+from web.checkout.csrf import csrf_token, is_csrf_token
+from web.checkout.domain import CAMPAIGN, CHANNEL, clean, device_class
+from web.checkout.models import Visit
+from web.checkout.pages import (
+    PROCESSING_REFRESH_SECONDS,
+    harden,
+    origin_of,
+    page,
+    payer_locale,
+    show_money,
+    show_time,
+)
+from web.checkout.problems import FormStale, PayerNotice
+from web.checkout.schemas import PayForm
+from web.checkout.service import PAYER_CLASS, Submission
+from web.checkout.texts import texts_for
+from web.db.scope import Scope
+from web.db.steps import gateway_call
+from web.gateways.protocol import Gateway
+from web.http.answers import request_id
+from web.http.payer import link_scope, session_scope
+from web.http.problems import Problem
+from web.payments.domain import PaymentStatus
+from web.payments.models import Attempt, Payment
+from web.payments.service import apply_outcome
+from web.wiring import wired
+
+log = logging.getLogger(__name__)
+
+blueprint = Blueprint("checkout", __name__)
+blueprint.after_request(harden)
+
+
+@blueprint.get("/l/<code>")
+def landing(code: str) -> Response:
+    """A link's page. It never writes: chat apps preview links."""
+    with link_scope(code) as (scope, link_id):
+        link, merchant = service.landing(scope, link_id)
+    locale = payer_locale()
+    return page(
+        "landing",
+        200,
+        locale,
+        link=link,
+        merchant=merchant,
+        amount=show_money(Money(link.amount_minor, link.currency), locale),
+        channel=clean(CHANNEL, request.args.get("channel")),
+        campaign=clean(CAMPAIGN, request.args.get("campaign")),
+    )
+
+
+@blueprint.post("/l/<code>/sessions")
+def open_session(code: str) -> AnyResponse:
+    """Open a checkout session and go to its page."""
+    with link_scope(code) as (scope, link_id):
+        link, _ = service.landing(scope, link_id)
+        token, new = service.new_session(
+            scope,
+            payer_locale(),
+            device_class(request.user_agent.string),
+            clean(CHANNEL, request.form.get("channel")) or link.channel,
+            clean(CAMPAIGN, request.form.get("campaign")) or link.campaign,
+        )
+        service.open_session(scope, link_id, new)
+    return redirect(url_for("checkout.show", token=token), 303)
+
+
+@blueprint.get("/c/<token>")
+def show(token: str) -> AnyResponse:
+    """The checkout page, unless a payment is under way or done: then its state."""
+    with session_scope(token) as (scope, session_id):
+        current = service.current_payment(scope, session_id)
+        if current is not None and current[0].status is not PaymentStatus.FAILED:
+            return redirect(url_for("checkout.returned", token=token), 303)
+        seen = service.visit(scope, session_id)
+        service.must_be_payable(scope, seen)
+    return _checkout_page(token, seen, PayForm.read({}), 200)
+
+
+@blueprint.post("/c/<token>/pay")
+def pay(token: str) -> AnyResponse:
+    """Submit a payment: intent committed, gateway asked, outcome committed; then on to the bank or to the result."""
+    form = PayForm.read(request.form)
+    with session_scope(token) as (scope, session_id):
+        seen = service.visit(scope, session_id)
+    if not is_csrf_token(wired().settings.key_pepper, token, form.csrf):
+        raise FormStale(locale=seen.session.locale, back_to=seen.link.code)
+    if form.faults():
+        return _checkout_page(token, seen, form, 422)
+    gateway = _gateway_for_cards()
+    submission = _seal(token, form)
+    payment = gateway_call(
+        lambda: _scope_of(token),
+        intend=lambda scope: service.submit(scope, seen.session.id, submission, gateway),
+        call=gateway.authorise,
+        conclude=lambda scope, intent, answer: apply_outcome(scope, intent.attempt_id, answer, gateway.not_found_after),
+    )
+    if payment is not None and payment.status is PaymentStatus.REQUIRES_ACTION:
+        with session_scope(token) as (scope, session_id):
+            current = service.current_payment(scope, session_id)
+        if current is not None and current[1].action_url:
+            return redirect(current[1].action_url, 303)
+    return redirect(url_for("checkout.returned", token=token), 303)
+
+
+@blueprint.route("/c/<token>/return", methods=["GET", "POST"])
+def returned(token: str) -> AnyResponse:
+    """Where a payer comes back to. What the request says is trusted for nothing: the gateway is asked."""
+    with session_scope(token) as (scope, session_id):
+        waiting = service.to_resolve(scope, session_id)
+    if isinstance(waiting, Attempt):
+        gateway = wired().gateways[waiting.gateway]
+        gateway_call(
+            lambda: _scope_of(token),
+            intend=lambda scope: service.to_resolve(scope, session_id),
+            call=lambda attempt: gateway.resolve(attempt.id),
+            conclude=lambda scope, attempt, answer: apply_outcome(scope, attempt.id, answer, gateway.not_found_after),
+        )
+    with session_scope(token) as (scope, session_id):
+        seen = service.visit(scope, session_id)
+        current = service.current_payment(scope, session_id)
+    if current is None:
+        return redirect(url_for("checkout.show", token=token), 303)
+    return _result_page(token, seen, *current)
+
+
+@blueprint.errorhandler(PayerNotice)
+def notice(error: PayerNotice) -> Response:
+    """Say why this cannot be paid, in the payer's language."""
+    locale = error.locale or payer_locale()
+    texts = texts_for(locale)
+    return page(
+        "notice",
+        error.status,
+        locale,
+        heading=texts(error.heading),
+        detail=texts(f"{error.heading}_detail", merchant=error.merchant),
+        back_url=url_for("checkout.landing", code=error.back_to) if error.back_to else None,
+    )
+
+
+@blueprint.errorhandler(Problem)
+def problem(error: Problem) -> Response:
+    """A problem as a page: a payer has no use for JSON."""
+    return _failure_page(error.status)
+
+
+@blueprint.errorhandler(Exception)
+def unexpected(error: Exception) -> Response:
+    """Whatever else goes wrong. What a payer has submitted is committed and will be resolved."""
+    log.error("unexpected error on a payer's page", exc_info=error, extra={"request_id": request_id()})
+    return _failure_page(503)
+
+
+def _failure_page(status: int) -> Response:
+    locale = payer_locale()
+    texts = texts_for(locale)
+    key = "not_found" if status == 404 else "problem_generic"  # noqa: PLR2004 - Not Found
+    return page("notice", status, locale, heading=texts(key), detail=texts(f"{key}_detail"), request_id=request_id())
+
+
+def _checkout_page(token: str, seen: Visit, form: PayForm, status: int) -> Response:
+    wiring, gateway, locale = wired(), _gateway_for_cards(), seen.session.locale
+    texts = texts_for(locale)
+    errors = {name: texts(key) for name, key in form.faults().items()} if status != 200 else {}  # noqa: PLR2004 - OK
+    return page(
+        "checkout",
+        status,
+        locale,
+        token=token,
+        csrf=csrf_token(wiring.settings.key_pepper, token),
+        link=seen.link,
+        merchant=seen.merchant,
+        amount=show_money(seen.session.amount, locale),
+        legal=wiring.region.texts.get(locale),
+        form=form,
+        errors=errors,
+        problem=errors.get("payment_token"),
+        frame_origin=gateway.origin,
+        frame_url=gateway.frame_url(origin_of(wiring.settings.api_base_url)),
+    )
+
+
+def _result_page(token: str, seen: Visit, payment: Payment, attempt: Attempt) -> AnyResponse:
+    locale = seen.session.locale
+    values = {
+        "token": token,
+        "link": seen.link,
+        "merchant": seen.merchant,
+        "payment": payment,
+        "amount": show_money(seen.session.amount, locale),
+    }
+    match payment.status:
+        case PaymentStatus.SUCCEEDED:
+            paid_on = show_time(payment.succeeded_at, locale) if payment.succeeded_at else ""
+            return page("succeeded", 200, locale, **values, paid_on=paid_on)
+        case PaymentStatus.FAILED:
+            return page("failed", 200, locale, **values, again_url=url_for("checkout.show", token=token))
+        case PaymentStatus.SUPERSEDED:
+            return page("superseded", 200, locale, **values)
+        case PaymentStatus.REQUIRES_ACTION if attempt.action_url:
+            return page("action", 200, locale, **values, action_url=attempt.action_url)
+        case _:
+            return page("processing", 200, locale, **values, refresh_seconds=PROCESSING_REFRESH_SECONDS)
+
+
+def _gateway_for_cards() -> Gateway:
+    wiring = wired()
+    return wiring.gateways[wiring.region.gateways_for("card")[0].name]
+
+
+def _seal(token: str, form: PayForm) -> Submission:
+    """Seal what the payer told us under the data subject behind the e-mail address, outside of any transaction."""
+    wiring = wired()
+    email_token = wiring.vault.token("email", form.email)
+    with session_scope(token) as (scope, _):
+        subject = repository.subject_of(scope, new_id("subject", wiring.region.code), email_token)
+    payer = wiring.vault.seal_json(subject, PAYER_CLASS, {"email": form.email, "name": form.name})
+    back = wiring.settings.api_base_url + url_for("checkout.returned", token=token)
+    return Submission(payer, form.payment_token, back)
+
+
+@contextmanager
+def _scope_of(token: str) -> Iterator[Scope]:
+    with session_scope(token) as (scope, _):
+        yield scope

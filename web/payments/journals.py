@@ -1,0 +1,34 @@
+"""What payments and refunds book. A superseded payment's money is owed to its payer from the start."""
+
+from regions.money import Money
+from web import ledger
+from web.db.scope import Scope
+from web.ledger.domain import gateway_clearing
+from web.payments.domain import PaymentStatus
+from web.payments.models import Payment
+
+PAYER_REFUNDABLE = "payer_refundable"
+
+
+def post_capture(scope: Scope, payment: Payment, gateway: str) -> None:
+    """Book captured money: the gateway holds it, we owe it to the merchant, or to the payer if it has to go back."""
+    amount = Money(payment.captured_minor, payment.currency)
+    if payment.status is PaymentStatus.SUPERSEDED:
+        journal = _transfer("payment", payment.id, scope, gateway_clearing(gateway), PAYER_REFUNDABLE, amount)
+    else:
+        journal = ledger.payment_journal(payment.id, gateway, amount, scope.now)
+    ledger.post_journal(scope, journal)
+
+
+def post_refund(scope: Scope, payment: Payment, gateway: str, refund_id: str, amount: Money) -> None:
+    """Book money given back: the capture's booking, the other way round."""
+    if payment.status is PaymentStatus.SUPERSEDED:
+        journal = _transfer("refund", refund_id, scope, PAYER_REFUNDABLE, gateway_clearing(gateway), amount)
+    else:
+        journal = ledger.refund_journal(refund_id, gateway, amount, scope.now)
+    ledger.post_journal(scope, journal)
+
+
+def _transfer(kind: str, source_id: str, scope: Scope, debit: str, credit: str, amount: Money) -> ledger.Journal:
+    entries = (ledger.Entry(debit, amount), ledger.Entry(credit, -amount))
+    return ledger.Journal(kind, source_id, scope.now, entries)

@@ -1,0 +1,72 @@
+"""Rows as the payments package sees them. Times are UTC; amounts are minor units."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from web.payments.domain import AttemptStatus, PaymentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One intention to move money."""
+
+    id: str
+    link_id: str
+    session_id: str
+    livemode: bool
+    amount_minor: int
+    currency: str
+    status: PaymentStatus
+    failure_code: str | None
+    captured_minor: int
+    refunded_minor: int
+    pending_refund_minor: int
+    disputed_minor: int
+    is_late: bool
+    created_at: datetime
+    succeeded_at: datetime | None
+    failed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at one gateway."""
+
+    id: str
+    payment_id: str
+    gateway: str
+    gateway_account: str
+    gateway_reference: str | None
+    method: str
+    card_brand: str | None
+    amount_minor: int
+    currency: str
+    status: AttemptStatus
+    action_url: str | None
+    decline_code: str | None
+    created_at: datetime
+    resolve_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that an outcome may change, locked in this order: link (if single-use), session, payment, attempt."""
+
+    payment: Payment
+    attempt: Attempt
+    is_single_use: bool
+    link_status: str
+    link_expires_at: datetime | None
+    session_status: str
+    slot_holder: str | None
+    session_winner: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DueAttempt:
+    """An attempt that the resolver has claimed, with whose it is."""
+
+    id: str
+    merchant_id: str
+    livemode: bool
+    gateway: str

@@ -1,0 +1,251 @@
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, TextClause, text
+
+from web.db.scope import Scope
+from web.gateways.domain import Answer, Fact
+from web.payments.domain import AttemptStatus, PaymentStatus
+from web.payments.models import Attempt, DueAttempt, Payment, Standing
+
+_PAYMENT = ", ".join(f"p.{field.name}" for field in fields(Payment))
+_ATTEMPT = ", ".join(f"a.{field.name}" for field in fields(Attempt))
+
+_INSERT_PAYMENT = text("""
+INSERT INTO payments (id, merchant_id, livemode, link_id, session_id, amount_minor, currency, status, created_at)
+VALUES (:id, :merchant_id, :livemode, :link_id, :session_id, :amount_minor, :currency, 'processing', :now)
+""")
+_INSERT_ATTEMPT = text("""
+INSERT INTO attempts (id, merchant_id, payment_id, gateway, gateway_account, method, payment_token, amount_minor,
+                      currency, status, created_at, resolve_after)
+VALUES (:id, :merchant_id, :payment_id, :gateway, :gateway_account, :method, :payment_token, :amount_minor,
+        :currency, 'submitted', :now, :resolve_after)
+""")
+_GET_PAYMENT = text(f"SELECT {_PAYMENT} FROM payments p WHERE p.id = :id AND p.livemode = :livemode")  # noqa: S608
+_LOCK_PAYMENT = text(f"{_GET_PAYMENT.text} FOR NO KEY UPDATE")
+_GET_ATTEMPT = text(f"SELECT {_ATTEMPT} FROM attempts a WHERE a.id = :id")  # noqa: S608
+_LOCK_ATTEMPT = text(f"{_GET_ATTEMPT.text} FOR NO KEY UPDATE")
+_LIST_PAYMENTS = text(f"""
+SELECT {_PAYMENT} FROM payments p
+ WHERE p.merchant_id = :merchant_id AND p.livemode = :livemode
+   AND (CAST(:link_id AS text) IS NULL OR p.link_id = :link_id)
+   AND (CAST(:before AS text) IS NULL
+        OR (p.created_at, p.id) < (SELECT b.created_at, b.id FROM payments b WHERE b.id = :before))
+ ORDER BY p.created_at DESC, p.id DESC LIMIT :limit
+""")  # noqa: S608
+_LATEST_ATTEMPT = text(f"""
+SELECT {_ATTEMPT} FROM attempts a WHERE a.payment_id = :id ORDER BY a.created_at DESC, a.id DESC LIMIT 1
+""")  # noqa: S608
+_PAYMENT_OF_SESSION = text(f"""
+SELECT {_PAYMENT} FROM payments p WHERE p.session_id = :id
+ ORDER BY p.status = 'succeeded' DESC, p.status IN ('processing', 'requires_action') DESC, p.created_at DESC, p.id DESC
+ LIMIT 1
+""")  # noqa: S608
+_WHERE = text("""
+SELECT p.id AS payment_id, p.link_id, p.session_id, l.usage = 'single' AS is_single_use, p.livemode
+  FROM attempts a JOIN payments p ON p.id = a.payment_id JOIN links l ON l.id = p.link_id
+ WHERE a.id = :id
+""")
+_LINK = text("SELECT status, expires_at FROM links WHERE id = :id")
+_LOCK_LINK = text("SELECT status, expires_at FROM links WHERE id = :id FOR NO KEY UPDATE")
+_LOCK_SESSION = text("SELECT status FROM checkout_sessions WHERE id = :id FOR NO KEY UPDATE")
+_SLOT_HOLDER = text("SELECT payment_id FROM link_slots WHERE link_id = :id AND slot = 1")
+_SESSION_WINNER = text("SELECT id FROM payments WHERE session_id = :id AND status = 'succeeded' LIMIT 1")
+_SAVE_ATTEMPT = text("""
+UPDATE attempts
+   SET status = :status, gateway_reference = coalesce(gateway_reference, :reference),
+       action_url = coalesce(:action_url, action_url), decline_code = coalesce(:decline_code, decline_code),
+       card_token = coalesce(:card_token, card_token), card_brand = coalesce(:card_brand, card_brand),
+       card_last4 = coalesce(:card_last4, card_last4), resolve_after = :resolve_after,
+       finished_at = CASE WHEN :has_finished THEN :now ELSE finished_at END
+ WHERE id = :id
+""")
+_SAVE_PAYMENT = text("""
+UPDATE payments
+   SET status = :status, failure_code = :failure_code, captured_minor = :captured_minor, is_late = :is_late,
+       succeeded_at = :succeeded_at, failed_at = :failed_at
+ WHERE id = :id
+""")
+_HOLD_SLOT = text("""
+INSERT INTO link_slots (link_id, slot, merchant_id, payment_id, state)
+VALUES (:link_id, 1, :merchant_id, :payment_id, 'held') ON CONFLICT (link_id, slot) DO NOTHING
+""")
+_USE_SLOT = text("""
+INSERT INTO link_slots (link_id, slot, merchant_id, payment_id, state)
+VALUES (:link_id, 1, :merchant_id, :payment_id, 'used')
+ON CONFLICT (link_id, slot) DO UPDATE SET state = 'used' WHERE link_slots.payment_id = excluded.payment_id
+""")
+_RELEASE_SLOT = text("""
+DELETE FROM link_slots WHERE link_id = :link_id AND payment_id = :payment_id AND state = 'held'
+""")
+_CLAIM_DUE = text("""
+WITH due AS (
+  SELECT id FROM attempts WHERE status IN ('submitted', 'requires_action', 'unknown') AND resolve_after <= :now
+   ORDER BY resolve_after LIMIT :limit FOR UPDATE SKIP LOCKED
+)
+UPDATE attempts a SET resolve_after = :leased_until, resolve_count = a.resolve_count + 1
+  FROM due, payments p
+ WHERE a.id = due.id AND p.id = a.payment_id
+RETURNING a.id, a.merchant_id, p.livemode, a.gateway
+""")
+_WHOSE = text("""
+SELECT a.id, a.merchant_id, p.livemode, a.gateway
+  FROM attempts a JOIN payments p ON p.id = a.payment_id WHERE a.id = :id
+""")
+
+
+def insert_payment(scope: Scope, values: Mapping[str, Any]) -> None:
+    """Insert a payment that is being processed."""
+    parameters = {"merchant_id": scope.merchant_id, "livemode": scope.livemode, "now": scope.now}
+    scope.connection.execute(_INSERT_PAYMENT, {**values, **parameters})
+
+
+def insert_attempt(scope: Scope, values: Mapping[str, Any]) -> None:
+    """Insert an attempt that is about to be sent."""
+    scope.connection.execute(_INSERT_ATTEMPT, {**values, "merchant_id": scope.merchant_id, "now": scope.now})
+
+
+def get_payment(scope: Scope, payment_id: str) -> Payment | None:
+    """One payment of this merchant and mode."""
+    return _find_payment(scope, _GET_PAYMENT, id=payment_id, livemode=scope.livemode)
+
+
+def lock_payment(scope: Scope, payment_id: str) -> Payment | None:
+    """One payment, locked until the transaction ends."""
+    return _find_payment(scope, _LOCK_PAYMENT, id=payment_id, livemode=scope.livemode)
+
+
+def latest_payment_of_session(scope: Scope, session_id: str) -> Payment | None:
+    """What a payer's page shows: the payment that succeeded, else the open one, else the last."""
+    return _find_payment(scope, _PAYMENT_OF_SESSION, id=session_id)
+
+
+def list_payments(scope: Scope, link_id: str | None, limit: int, before: str | None) -> list[Payment]:
+    """Newest first; `before` is the id of the last payment of the previous page."""
+    parameters = {"merchant_id": scope.merchant_id, "livemode": scope.livemode}
+    parameters |= {"link_id": link_id, "before": before, "limit": limit}
+    return [_payment(row) for row in scope.connection.execute(_LIST_PAYMENTS, parameters).mappings()]
+
+
+def get_attempt(scope: Scope, attempt_id: str) -> Attempt:
+    """One attempt that exists."""
+    return _attempt(_one(scope, _GET_ATTEMPT, attempt_id))
+
+
+def latest_attempt(scope: Scope, payment_id: str) -> Attempt:
+    """The attempt that speaks for a payment: its last one. Every payment has one."""
+    return _attempt(_one(scope, _LATEST_ATTEMPT, payment_id))
+
+
+def lock_for_outcome(scope: Scope, attempt_id: str) -> Standing | None:
+    """Lock whatever an attempt's outcome may change, always in the same order, and read it under those locks."""
+    where = scope.connection.execute(_WHERE, {"id": attempt_id}).mappings().one_or_none()
+    if where is None:
+        return None
+    # A link that may be paid many times is not locked: its payments have nothing to fight over.
+    link = _one(scope, _LOCK_LINK if where["is_single_use"] else _LINK, where["link_id"])
+    session = _one(scope, _LOCK_SESSION, where["session_id"])
+    payment = lock_payment(scope, where["payment_id"])
+    attempt = _attempt(_one(scope, _LOCK_ATTEMPT, attempt_id))
+    if payment is None:  # of the other mode
+        return None
+    return Standing(
+        payment=payment,
+        attempt=attempt,
+        is_single_use=where["is_single_use"],
+        link_status=link["status"],
+        link_expires_at=link["expires_at"],
+        session_status=session["status"],
+        slot_holder=scope.connection.execute(_SLOT_HOLDER, {"id": where["link_id"]}).scalar_one_or_none(),
+        session_winner=scope.connection.execute(_SESSION_WINNER, {"id": where["session_id"]}).scalar_one_or_none(),
+    )
+
+
+def save_attempt(
+    scope: Scope, attempt: Attempt, status: AttemptStatus, answer: Answer, resolve_after: datetime
+) -> None:
+    """Write what an answer has taught about an attempt. A missing value keeps the old one: nothing known is lost."""
+    card = answer.card
+    is_final = status in {AttemptStatus.FAILED, AttemptStatus.SUCCEEDED}
+    scope.connection.execute(
+        _SAVE_ATTEMPT,
+        {
+            "id": attempt.id,
+            "status": status.value,
+            "reference": answer.gateway_reference,
+            "action_url": answer.action.url if answer.action else None,
+            "decline_code": answer.code if answer.fact is Fact.DECLINED else None,
+            "card_token": card.fingerprint if card else None,
+            "card_brand": card.brand if card else None,
+            "card_last4": card.last4 if card else None,
+            "resolve_after": resolve_after,
+            "has_finished": is_final and status is not attempt.status,
+            "now": scope.now,
+        },
+    )
+
+
+def save_payment(scope: Scope, payment: Payment) -> None:
+    """Write what an outcome may change of a payment."""
+    scope.connection.execute(
+        _SAVE_PAYMENT,
+        {
+            "id": payment.id,
+            "status": payment.status.value,
+            "failure_code": payment.failure_code,
+            "captured_minor": payment.captured_minor,
+            "is_late": payment.is_late,
+            "succeeded_at": payment.succeeded_at,
+            "failed_at": payment.failed_at,
+        },
+    )
+
+
+def hold_slot(scope: Scope, link_id: str, payment_id: str) -> bool:
+    """Take a single-use link's one slot, under the link's lock; False when another payment has it."""
+    return scope.connection.execute(_HOLD_SLOT, _slot(scope, link_id, payment_id)).rowcount == 1
+
+
+def use_slot(scope: Scope, link_id: str, payment_id: str) -> None:
+    """Turn the slot that this payment holds, or could have, into a used one."""
+    scope.connection.execute(_USE_SLOT, _slot(scope, link_id, payment_id))
+
+
+def release_slot(scope: Scope, link_id: str, payment_id: str) -> None:
+    """Give back the slot that this payment holds, if it does."""
+    scope.connection.execute(_RELEASE_SLOT, _slot(scope, link_id, payment_id))
+
+
+def claim_due_attempts(connection: Connection, now: datetime, lease: timedelta, limit: int) -> list[DueAttempt]:
+    """Claim open attempts whose time has come, for one resolver: others skip them until the lease ends."""
+    rows = connection.execute(_CLAIM_DUE, {"now": now, "leased_until": now + lease, "limit": limit})
+    return [DueAttempt(**row) for row in rows.mappings()]
+
+
+def whose_attempt(connection: Connection, attempt_id: str) -> DueAttempt | None:
+    """Whose attempt this is; the worker's role alone sees every merchant's."""
+    row = connection.execute(_WHOSE, {"id": attempt_id}).mappings().one_or_none()
+    return None if row is None else DueAttempt(**row)
+
+
+def _slot(scope: Scope, link_id: str, payment_id: str) -> dict[str, str]:
+    return {"link_id": link_id, "merchant_id": scope.merchant_id, "payment_id": payment_id}
+
+
+def _one(scope: Scope, statement: TextClause, object_id: str) -> RowMapping:
+    return scope.connection.execute(statement, {"id": object_id}).mappings().one()
+
+
+def _find_payment(scope: Scope, statement: TextClause, **parameters: object) -> Payment | None:
+    row = scope.connection.execute(statement, parameters).mappings().one_or_none()
+    return None if row is None else _payment(row)
+
+
+def _payment(row: RowMapping) -> Payment:
+    return Payment(**{**row, "status": PaymentStatus(row["status"])})
+
+
+def _attempt(row: RowMapping) -> Attempt:
+    return Attempt(**{**row, "status": AttemptStatus(row["status"])})

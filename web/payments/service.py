@@ -1,0 +1,171 @@
+import logging
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from regions.ids import new_id
+from regions.money import Money
+from regions.vault import SealedJson
+from web.checkout import sessions
+from web.db.scope import Scope
+from web.gateways.domain import Answer
+from web.links import service as links
+from web.payments import events, journals, repository
+from web.payments.domain import (
+    AttemptStatus,
+    Capacity,
+    PaymentStatus,
+    came_late,
+    next_attempt_status,
+    next_payment_status,
+    place_capture,
+    resolve_delay,
+    weigh,
+)
+from web.payments.models import Payment, Standing
+from web.refunds import service as refunds
+
+log = logging.getLogger(__name__)
+
+# How long the process that sends an attempt has it to itself; longer than all the deadlines of a gateway call together.
+SENDER_LEASE = timedelta(seconds=30)
+# A payer at the bank gets this long before we ask the gateway on our own.
+PAYER_LEASE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPayment:
+    """What a payer has asked for by submitting the checkout page."""
+
+    link_id: str
+    session_id: str
+    amount: Money
+    gateway: str
+    gateway_account: str
+    payment_token: str
+    payer: SealedJson
+    method: str = "card"
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The ids of a payment and its first attempt."""
+
+    payment_id: str
+    attempt_id: str
+
+
+def create_payment(scope: Scope, new: NewPayment) -> Created:
+    """Write the intent: a payment and an attempt that is about to be sent. The caller holds the session's lock."""
+    payment_id, attempt_id = new_id("payment", scope.region.code), new_id("attempt", scope.region.code)
+    facts: dict[str, object] = {
+        "link_id": new.link_id,
+        "session_id": new.session_id,
+        "amount_minor": new.amount.amount_minor,
+        "currency": new.amount.currency,
+    }
+    repository.insert_payment(scope, {"id": payment_id, **facts})
+    repository.insert_attempt(
+        scope,
+        {
+            "id": attempt_id,
+            "payment_id": payment_id,
+            "gateway": new.gateway,
+            "gateway_account": new.gateway_account,
+            "method": new.method,
+            "payment_token": new.payment_token,
+            "amount_minor": new.amount.amount_minor,
+            "currency": new.amount.currency,
+            "resolve_after": scope.now + SENDER_LEASE,
+        },
+    )
+    events.created(scope, payment_id, {**facts, "method": new.method}, new.payer)
+    events.attempted(scope, payment_id, attempt_id, new.gateway, new.gateway_account)
+    return Created(payment_id, attempt_id)
+
+
+def apply_outcome(scope: Scope, attempt_id: str, answer: Answer, not_found_after: timedelta) -> Payment | None:
+    """Write what a gateway's answer means: the one place where the return page, the webhook and the resolver end.
+
+    Applying the same answer again, or an older one late, changes nothing. Returns the payment as it then is, or None
+    for an attempt that this merchant does not have.
+    """
+    standing = repository.lock_for_outcome(scope, attempt_id)
+    if standing is None:
+        return None
+    attempt = standing.attempt
+    said = weigh(
+        answer,
+        Money(attempt.amount_minor, attempt.currency),
+        known_reference=attempt.gateway_reference,
+        age=scope.now - attempt.created_at,
+        not_found_after=not_found_after,
+    )
+    if said.code == "amount_mismatch":
+        log.error("gateway captured another amount than asked for", extra={"attempt_id": attempt.id})
+    status = next_attempt_status(attempt.status, said.fact)
+    wait = resolve_delay(attempt.resolve_count)
+    if status is AttemptStatus.REQUIRES_ACTION:
+        wait = max(wait, PAYER_LEASE)
+    repository.save_attempt(scope, attempt, status, said, scope.now + wait)
+    if next_payment_status(standing.payment.status, status) is standing.payment.status:
+        return standing.payment
+    match status:
+        case AttemptStatus.SUCCEEDED:
+            return _succeed(scope, standing, said)
+        case AttemptStatus.FAILED:
+            return _fail(scope, standing, said)
+        case _:
+            return _await_payer(scope, standing, said)
+
+
+def _succeed(scope: Scope, standing: Standing, said: Answer) -> Payment:
+    """Money has been captured: it pays for the link, or goes back because something else already has."""
+    payment, attempt = standing.payment, standing.attempt
+    capacity = Capacity(standing.is_single_use, standing.slot_holder, standing.session_winner)
+    status = place_capture(payment.id, capacity)
+    is_superseded = status is PaymentStatus.SUPERSEDED
+    is_late = is_superseded or came_late(
+        scope.now, link_expires_at=standing.link_expires_at, is_session_expired=standing.session_status == "expired"
+    )
+    paid = replace(
+        payment,
+        status=status,
+        failure_code=None,
+        failed_at=None,
+        captured_minor=attempt.amount_minor,
+        is_late=is_late,
+        succeeded_at=scope.now,
+    )
+    repository.save_payment(scope, paid)
+    if not is_superseded:
+        if standing.is_single_use:
+            repository.use_slot(scope, payment.link_id, payment.id)
+            links.complete(scope, payment.link_id, payment.id)
+        sessions.complete(scope, payment.session_id, payment.link_id, payment.id)
+    reference = said.gateway_reference or attempt.gateway_reference or ""
+    brand = (said.card.brand if said.card else None) or attempt.card_brand
+    events.succeeded(scope, paid, attempt, reference, brand, is_late=is_late)
+    journals.post_capture(scope, paid, attempt.gateway)
+    if is_superseded:
+        refunds.order(scope, paid, Money(paid.captured_minor, paid.currency), "superseded", wait=timedelta(0))
+    return paid
+
+
+def _fail(scope: Scope, standing: Standing, said: Answer) -> Payment:
+    """A definite failure: the slot is free again, and the payer may retry."""
+    payment, attempt = standing.payment, standing.attempt
+    code = said.code or "card_declined"
+    lost = replace(payment, status=PaymentStatus.FAILED, failure_code=code, failed_at=scope.now)
+    repository.save_payment(scope, lost)
+    repository.release_slot(scope, payment.link_id, payment.id)
+    events.failed(scope, lost, attempt, said.gateway_reference or attempt.gateway_reference, code)
+    return lost
+
+
+def _await_payer(scope: Scope, standing: Standing, said: Answer) -> Payment:
+    """The gateway wants the payer to come by; the slot stays held."""
+    waiting = replace(standing.payment, status=PaymentStatus.REQUIRES_ACTION)
+    repository.save_payment(scope, waiting)
+    if said.action is not None:
+        events.requires_action(scope, standing.attempt, said.action.kind)
+    return waiting

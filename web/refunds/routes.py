@@ -1,0 +1,52 @@
+from flask import Blueprint, request
+
+from web.db.scope import Scope
+from web.gateways.domain import RefundAnswer
+from web.http.answers import Answer
+from web.http.bodies import parse_body
+from web.http.edge import merchant_route
+from web.http.gateway_edge import GatewayWork, merchant_gateway_route
+from web.http.problems import NotFoundError
+from web.refunds import repository, service
+from web.refunds.models import RefundIntent
+from web.refunds.schemas import CreateRefund, refund_json
+from web.wiring import wired
+
+blueprint = Blueprint("refunds", __name__, url_prefix="/v1")
+
+
+@blueprint.post("/payments/<payment_id>/refunds")
+@merchant_gateway_route
+def create_refund(payment_id: str) -> GatewayWork[RefundIntent, RefundAnswer]:
+    """Give money back to a payer, all of it or a part."""
+    wanted = parse_body(request, CreateRefund)
+    gateways = wired().gateways
+    return GatewayWork(
+        intend=lambda scope: service.request_refund(scope, payment_id, wanted.amount_minor, wanted.reason),
+        call=lambda intent: gateways[intent.gateway].refund(intent.order),
+        conclude=_conclude,
+        current=_current,
+    )
+
+
+@blueprint.get("/refunds/<refund_id>")
+@merchant_route
+def get_refund(scope: Scope, refund_id: str) -> Answer:
+    """One refund."""
+    return Answer(200, _json_of(scope, refund_id))
+
+
+def _conclude(scope: Scope, intent: RefundIntent, answer: RefundAnswer) -> Answer:
+    service.apply_refund_outcome(scope, intent.refund_id, answer)
+    return _current(scope, intent.refund_id)
+
+
+def _current(scope: Scope, refund_id: str) -> Answer:
+    return Answer(201, _json_of(scope, refund_id), {"Location": f"/v1/refunds/{refund_id}"})
+
+
+def _json_of(scope: Scope, refund_id: str) -> dict[str, object]:
+    refund = repository.get(scope, refund_id)
+    if refund is None:
+        raise NotFoundError("There is no such refund.")
+    return refund_json(refund)

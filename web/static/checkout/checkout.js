@@ -1,0 +1,80 @@
+// Card fields live in the gateway's own frame, on the gateway's origin. This script only asks that frame for a token.
+"use strict";
+
+(() => {
+  const ANSWER_MS_MAX = 15000;
+  const form = document.getElementById("checkout");
+  const holder = document.getElementById("card-frame");
+  const problem = document.getElementById("problem");
+  const button = form.querySelector("button[type=submit]");
+  const label = button.textContent;
+  const frameOrigin = form.dataset.frameOrigin;
+
+  const frame = document.createElement("iframe");
+  frame.src = holder.dataset.src;
+  frame.title = holder.dataset.title;
+  frame.setAttribute("allow", "payment");
+  holder.append(frame);
+  holder.hidden = false;
+
+  let deadline = 0;
+
+  const show = (message) => {
+    problem.textContent = message;
+    problem.hidden = !message;
+  };
+
+  const rest = (message) => {
+    clearTimeout(deadline);
+    deadline = 0;
+    button.disabled = false;
+    button.textContent = label;
+    show(message);
+  };
+
+  const check = (input, message) => {
+    const bad = !input.validity.valid || !input.value.trim();
+    const note = document.getElementById(`${input.id}-note`);
+    input.toggleAttribute("aria-invalid", false);
+    if (bad) {
+      input.setAttribute("aria-invalid", "true");
+      note.textContent = message;
+      note.hidden = false;
+    }
+    note.classList.toggle("bad", bad || note.id === "name-note");
+    if (!bad && note.id === "name-note") note.hidden = true;
+    return !bad;
+  };
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (deadline) return;
+    const email = check(form.elements.email, form.dataset.fixEmail);
+    const name = check(form.elements.name, form.dataset.fixName);
+    if (!email || !name) {
+      (email ? form.elements.name : form.elements.email).focus();
+      return;
+    }
+    button.disabled = true;
+    button.textContent = form.dataset.working;
+    show("");
+    deadline = setTimeout(() => rest(form.dataset.frameFailed), ANSWER_MS_MAX);
+    frame.contentWindow.postMessage({ type: "meridian-sandbox-submit" }, frameOrigin);
+  });
+
+  window.addEventListener("message", (event) => {
+    if (event.origin !== frameOrigin || event.source !== frame.contentWindow || !event.data) return;
+    if (event.data.type === "meridian-sandbox-error" && deadline) rest("");
+    if (event.data.type !== "meridian-sandbox-token" || typeof event.data.token !== "string" || !deadline) return;
+    clearTimeout(deadline);
+    form.elements.payment_token.value = event.data.token;
+    form.submit();
+  });
+
+  // A page that comes back from the browser's cache must not hold a spent token or a dead button.
+  window.addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    form.elements.payment_token.value = "";
+    rest("");
+  });
+})();
