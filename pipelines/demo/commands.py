@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.stack.commands import StateOption, state_folder
+from pipelines.stack.commands import StateOption, require_local_packages, state_folder
 
 app = typer.Typer()
 SEED = 2026
@@ -14,26 +14,27 @@ THREADS = 6
 
 @app.command()
 def demo(
-    regions: Annotated[str, typer.Option(help="Regions, separated by commas; all that are up if empty.")] = "",
+    regions: Annotated[str, typer.Option(help="Regions, separated by commas; those that are up if empty.")] = "",
     seed: Annotated[int, typer.Option(help="The same seed gives the same traders.")] = SEED,
     links: Annotated[int, typer.Option(min=10, help="Links per region.")] = LINKS,
     threads: Annotated[int, typer.Option(min=1, max=64, help="How many traders act at once.")] = THREADS,
     state: StateOption = None,
 ) -> None:
-    """Let simulated merchants and payers trade on the running stack, and check that every number agrees.
+    """Let simulated merchants and payers trade, and check that every number agrees; starts what does not run yet.
 
     Exits 0 only if they all do. Run it again as often as you like.
     """
+    require_local_packages()
     import time
 
     from rich.console import Console
 
     from pipelines.demo.report import ProgressBars, page
-    from pipelines.demo.run import run
+    from pipelines.demo.run import ensure_up, run
 
-    state_folder(state)
     began = time.monotonic()
-    codes = [code.strip() for code in regions.split(",") if code.strip()]
+    codes = [code for part in regions.split(",") if (code := part.strip().lower())]
+    ensure_up(state_folder(state), codes)
     with ProgressBars() as progress:
         outcomes = run(codes, seed=seed, links=links, threads=threads, observer=progress)
     Console(highlight=False).print(page(outcomes, time.monotonic() - began))

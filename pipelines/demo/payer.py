@@ -21,7 +21,7 @@ USER_AGENTS: Final[Mapping[str, str]] = {
     "tablet": f"Mozilla/5.0 (iPad; CPU OS 18_1 like Mac OS X) {_WEBKIT} Safari/604.1",
 }
 REDIRECTS_MAX = 10
-SETTLED: Final = frozenset({"succeeded", "failed"})
+SETTLED: Final = frozenset({"succeeded", "failed", "superseded", "notice"})
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ class Visit:
                 page = self._follow(self._post(challenge.action, challenge.filled(outcome=outcome)))
             elif any("number" in form.names for form in page.forms):
                 page = self._card_page(page, card)
+            elif page.state == "action":
+                page = self._get(page.next_url)
             else:
                 return self._settled(page)
         raise PageError(f"{checkout.url} leads from one challenge to the next without an end.")

@@ -19,6 +19,11 @@ from pipelines.demo.figures import Figures
 from pipelines.demo.merchant import Merchant
 from pipelines.demo.script import plan
 from pipelines.demo.traders import Market, Played, make_client, trade
+from pipelines.stack.commands import UP_TIMEOUT_S
+from pipelines.stack.plan import Request
+from pipelines.stack.state import StateFolder
+from pipelines.stack.status import collect as collect_status
+from pipelines.stack.up import bring_up
 from regions.errors import MeridianError, UsageError
 from regions.region import Region, load_region
 
@@ -84,6 +89,13 @@ class Outcome:
     checks: Sequence[Check]
     played: Sequence[Played]
     link_url: str
+
+
+def ensure_up(folder: StateFolder, codes: Sequence[str]) -> None:
+    """Start the regions that do not run (those of last time, if no `codes`). Raises MeridianError."""
+    status = collect_status(folder)
+    if status is None or not status["running"] or any(code not in status["regions"] for code in codes):
+        bring_up(folder, Request(tuple(codes)), os.environ, timeout_s=UP_TIMEOUT_S)
 
 
 def places(codes: Sequence[str]) -> tuple[list[Place], Mapping[str, Any]]:

@@ -8,8 +8,8 @@ import httpx
 
 from pipelines.demo import cards
 from pipelines.demo.merchant import ApiError, Merchant
-from pipelines.demo.pages import Page, PageError
-from pipelines.demo.payer import SETTLED, Person, Visit
+from pipelines.demo.pages import PageError
+from pipelines.demo.payer import Person, Visit
 from pipelines.demo.script import PAYS, Aftermath, Behaviour, Errand, VisitPlan
 
 _PEOPLE = ("Ada Lovelace", "Alan Turing", "Grace Hopper", "Emmy Noether", "Srinivasa Ramanujan", "Mary Jackson")
@@ -98,19 +98,19 @@ def play(merchant: Merchant, client: httpx.Client, region: str, errand: Errand) 
 
 
 def expected_state(behaviour: Behaviour) -> str:
-    """The state of the last page that a payer sees: succeeded, failed, open (the checkout) or landing."""
+    """The state of the last page that a payer sees."""
     if behaviour in PAYS:
         return "succeeded"
-    return {Behaviour.ABANDON: "open", Behaviour.PREVIEW: "landing"}.get(behaviour, "failed")
+    return {Behaviour.ABANDON: "checkout", Behaviour.PREVIEW: "landing"}.get(behaviour, "failed")
 
 
 def act(visit: Visit, url: str, behaviour: Behaviour) -> str:
     """One payer's whole visit; the state of the last page."""
     if behaviour is Behaviour.PREVIEW:
-        return _state(visit.look(url), "landing")
+        return visit.look(url).state
     checkout = visit.begin(url)
     if behaviour is Behaviour.ABANDON:
-        return _state(checkout, "open")
+        return checkout.state
     card = _CARDS[behaviour]
     if behaviour is Behaviour.PAY_WITHOUT_SCRIPT:
         page = visit.pay_without_script(checkout, card)
@@ -119,11 +119,6 @@ def act(visit: Visit, url: str, behaviour: Behaviour) -> str:
     if behaviour is Behaviour.RETRY and page.state == "failed":
         page = visit.pay(visit.look(page.next_url), cards.GOOD)
     return page.state
-
-
-def _state(page: Page, wanted: str) -> str:
-    """A page to act on counts as what it was wanted for as long as it has a form."""
-    return wanted if page.forms and page.state not in SETTLED else page.state or f"HTTP {page.status}"
 
 
 def _wind_up(merchant: Merchant, client: httpx.Client, errand: Errand, link_id: str, url: str) -> int:

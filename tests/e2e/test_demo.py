@@ -1,0 +1,37 @@
+import json
+
+import pytest
+
+from tests.support.local_stack import LocalStack
+
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+
+
+def demo(stack: LocalStack, seed: int) -> str:
+    done = stack.meridian("demo", "--regions", "us", "--links", "12", "--seed", str(seed))
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_every_number_agrees_and_again_on_top(stack: LocalStack) -> None:
+    page = demo(stack, 1)
+    assert "Every number agrees" in page
+    for planted in ("missing_at_gateway", "missing_with_us", "amount", "duplicate"):
+        assert f"us   {planted}" in page
+    assert stack.region("us")["api_url"] + "/l/" in page
+
+    again = demo(stack, 2)
+    assert "Every number agrees" in again
+    assert again.count("missing_at_gateway") == 2  # the first run's break is still there, and still explained
+
+    summary = json.loads(stack.must("sql", "--region", "us", "select * from rpt_recon_summary", "--format", "json"))
+    assert {row["currency"] for row in summary} == {"USD"}
+    assert sum(row["break_count"] for row in summary) == 8
+    assert sum(row["matched_lines"] for row in summary) > 20
+
+
+def test_a_region_that_does_not_exist_is_one_sentence(stack: LocalStack) -> None:
+    done = stack.meridian("demo", "--regions", "atlantis")
+    assert done.returncode == 2
+    assert "atlantis" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
