@@ -66,7 +66,6 @@ class Psp:
     def __init__(self, app: Flask, database: Database, chosen: Settings, region: str = "eu") -> None:
         self.app, self.database, self.settings, self.region = app, database, chosen, region
         self.account = ACCOUNTS[region]
-        self._keys = count(1)
 
     @property
     def client(self) -> FlaskClient:
@@ -80,7 +79,7 @@ class Psp:
         return self.client.get(path, headers=self.headers, query_string=query)
 
     def post(self, path: str, body: dict[str, Any], key: str | None = None) -> TestResponse:
-        headers = self.headers | {"Idempotency-Key": key or f"{self.region}-{id(self)}-{next(self._keys)}"}
+        headers = self.headers | {"Idempotency-Key": key or f"{self.region}-{next(_numbers)}"}
         return self.client.post(path, json=body, headers=headers)
 
     def control(self, path: str, body: dict[str, Any] | None = None, **query: Any) -> TestResponse:
@@ -98,7 +97,7 @@ class Psp:
 
     def order(self, number: str | None = "4242424242424242", **fields: Any) -> dict[str, Any]:
         body = {
-            "reference": f"att_{next(self._keys)}",
+            "reference": f"att_{next(_numbers)}",
             "amount_minor": 1999,
             "currency": "EUR",
             "return_url": RETURN_URL,
@@ -112,7 +111,7 @@ class Psp:
 
     def refund(self, payment: dict[str, Any], **fields: Any) -> dict[str, Any]:
         body = {
-            "reference": f"re_{next(self._keys)}",
+            "reference": f"re_{next(_numbers)}",
             "amount_minor": payment["amount_minor"],
             "currency": payment["currency"],
         }

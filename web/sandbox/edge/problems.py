@@ -67,7 +67,7 @@ def register(app: Flask) -> None:
 
 def answer(problem: ProblemError) -> Response:
     """The problem as a response: a page on payers' paths, a problem document everywhere else."""
-    if request.path.startswith(_PAGES) and request.accept_mimetypes.best == "text/html":
+    if request.path.startswith(_PAGES) and any(kind == "text/html" for kind, _ in request.accept_mimetypes):
         response = Response(render_template("message.html", title=_title(problem.status), text=problem.detail))
     else:
         document: dict[str, Any] = {

@@ -14,7 +14,7 @@ from web.sandbox.cards.domain import TEST_CARDS, CardError, fingerprint_key, rea
 from web.sandbox.database import Conn
 from web.sandbox.edge import context
 from web.sandbox.edge.pages import page
-from web.sandbox.edge.problems import NotFoundError, ProblemError
+from web.sandbox.edge.problems import ProblemError
 from web.sandbox.payments import repository, service
 from web.sandbox.payments.domain import Payment
 
@@ -90,14 +90,14 @@ def _payment(action_id: str) -> Payment:
     with context.database().transaction() as connection:
         payment = repository.find_by_action(connection, action_id)
     if payment is None:
-        raise NotFoundError("page")
+        raise ProblemError(404, "not_found", "This page does not exist, or not any more.")
     return payment
 
 
 def _locked(connection: Conn, action_id: str) -> Payment:
     payment = repository.find_by_action(connection, action_id, for_update=True)
     if payment is None:
-        raise NotFoundError("page")
+        raise ProblemError(404, "not_found", "This page does not exist, or not any more.")
     return payment
 
 
