@@ -21,7 +21,7 @@ PARTS: dict[str, str | None] = {
     "pipelines.fx.commands": "fx",
     "pipelines.sql_command": None,
 }
-USER_ERROR, FAILURE, INTERRUPTED = 2, 1, 130
+FAILURE = 1
 
 
 def make_app() -> typer.Typer:
@@ -50,8 +50,6 @@ def main() -> None:
         make_app()()
     except MeridianError as error:
         _leave(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _leave("Interrupted.", INTERRUPTED)
     except Exception as error:
         sentence = _outside(error)
         if sentence is None:

@@ -1,4 +1,5 @@
 import contextlib
+import os
 import time
 from pathlib import Path
 from typing import TextIO
@@ -16,21 +17,21 @@ def show(state: StateFolder, name: str, *, lines: int, follow: bool, output: Tex
     if name not in known:
         there = f"there are {', '.join(known)}" if known else f"no stack has run in {state.path}"
         raise StackUsageError(f"There is no log of {name!r}: {there}.")
-    content = path.read_text(errors="replace")
-    shown = content.splitlines(keepends=True)
+    with path.open("rb") as file:
+        content, inode = file.read(), os.fstat(file.fileno()).st_ino
+    shown = content.decode(errors="replace").splitlines(keepends=True)
     output.writelines(shown[len(shown) - min(lines, len(shown)) :])
     output.flush()
     if follow:
         with contextlib.suppress(KeyboardInterrupt):
-            _follow(path, len(content.encode(errors="replace")), output)
+            _follow(path, inode, len(content), output)
 
 
-def _follow(path: Path, position: int, output: TextIO) -> None:
+def _follow(path: Path, inode: int, position: int, output: TextIO) -> None:
     """Copy what is added. A file that shrinks, or is another one by that name, has been rotated: begin at its start."""
-    inode = path.stat().st_ino
     while True:
         with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
-            now = path.stat()
+            now = os.fstat(file.fileno())
             if now.st_ino != inode or now.st_size < position:
                 inode, position = now.st_ino, 0
             file.seek(position)
