@@ -1,0 +1,46 @@
+-- Every money movement that we booked and that a gateway must report: one per succeeded payment and per succeeded refund.
+with journals as (
+    select distinct kind, source_id, accounting_date from {{ ref('int_journal_entries') }}
+),
+
+items as (
+    select
+        payment_id as item_id,
+        'payment' as kind,
+        payment_id,
+        livemode,
+        region,
+        merchant_id,
+        gateway,
+        gateway_account,
+        gateway_reference as movement_reference,
+        attempt_id as movement_merchant_reference,
+        currency,
+        amount_minor,
+        succeeded_at as occurred_at
+    from {{ ref('stg_payment_succeeded') }}
+
+    union all
+
+    select
+        refund_id as item_id,
+        'refund' as kind,
+        payment_id,
+        livemode,
+        region,
+        merchant_id,
+        gateway,
+        gateway_account,
+        gateway_reference as movement_reference,
+        refund_id as movement_merchant_reference,
+        currency,
+        -amount_minor as amount_minor,
+        succeeded_at as occurred_at
+    from {{ ref('stg_refund_succeeded') }}
+)
+
+select
+    items.*,
+    coalesce(journals.accounting_date, {{ business_date('items.occurred_at') }}) as booked_on
+from items
+left join journals on items.kind = journals.kind and items.item_id = journals.source_id

@@ -1,0 +1,21 @@
+-- What the ledger booked against gateways = what payments captured and refunds gave back, item by item.
+with booked as (
+    select livemode, kind, source_id, currency, sum(amount_minor) as amount_minor
+    from {{ ref('int_journal_entries') }}
+    where account like 'gateway_clearing:%' and kind in ('payment', 'refund')
+    group by all
+),
+
+moved as (
+    select livemode, 'payment' as kind, payment_id as source_id, currency, captured_minor as amount_minor
+    from {{ ref('fct_payments') }} where status = 'succeeded'
+    union all
+    select livemode, 'refund', refund_id, currency, -refunded_minor
+    from {{ ref('fct_refunds') }} where status = 'succeeded'
+)
+
+select
+    kind, source_id, livemode, currency, booked.amount_minor as booked_minor, moved.amount_minor as moved_minor
+from booked
+full outer join moved using (livemode, kind, source_id, currency)
+where booked.amount_minor is distinct from moved.amount_minor

@@ -1,0 +1,60 @@
+"""`meridian recon …`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.bootstrap import environment
+from pipelines.builds.commands import DateOption, RegionOption, parse_date
+
+if TYPE_CHECKING:
+    from pipelines.recon.landing import Landed
+
+app = typer.Typer(help="Reconciliation with gateways' settlement reports.", no_args_is_help=True)
+SettlementOption = Annotated[
+    Path | None,
+    typer.Option("--settlement", help="A report to use instead of the gateway's, in Adyen's settlement detail format."),
+]
+
+
+@app.command()
+def fetch(region: RegionOption, day: DateOption, settlement: SettlementOption = None) -> None:
+    """Fetch the day's settlement report, check that it foots, and land it in the lake; no more."""
+    from pipelines.recon.service import land_day
+    from regions.region import load_region
+    from warehouse.lake import Lake
+
+    env, found = environment("lake"), load_region(region)
+    lake = Lake.open(found, env)
+    try:
+        landed, _ = land_day(lake, found, parse_date(day), env, settlement)
+    finally:
+        lake.close()
+    typer.echo(_landing(landed, region, day))
+
+
+@app.command()
+def run(region: RegionOption, day: DateOption, settlement: SettlementOption = None) -> None:
+    """Land the day's settlement report and reconcile it with what we booked, in the candidate built for the day."""
+    from pipelines.recon.service import reconcile_day
+    from pipelines.recon.summary import print_summary
+    from regions.region import load_region
+    from warehouse.builds import Warehouse
+
+    env, found = environment("lake"), load_region(region)
+    done = reconcile_day(found, parse_date(day), env, settlement)
+    if done.record.rerun_of is None or done.landed:
+        typer.echo(_landing(done.landed, region, day))
+    for name in done.unknown_types:
+        typer.echo(f"the report has lines of a type that we do not know: {name}", err=True)
+    for warning in done.record.warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    print_summary(Warehouse.open(found, env).path(done.record.number), done.record.business_date)
+
+
+def _landing(landed: "Landed | None", region: str, day: str) -> str:
+    if landed is None:
+        return f"the gateway has no settlement report of {day} for {region} yet: what was booked stays in transit"
+    what = "landed" if landed.is_new else "unchanged since it was landed"
+    return f"settlement report {landed.report}: {landed.line_count} lines, {what} (sha256 {landed.sha256[:12]}…)"

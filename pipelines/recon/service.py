@@ -1,0 +1,94 @@
+"""The reconciliation of one business day: fetch, check, land, match."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.recon.fetch import FetchedReport, fetch_report
+from pipelines.recon.formats import adyen
+from pipelines.recon.landing import SETTLEMENT_LINES, Landed, land
+from pipelines.recon.settlement import SettlementReport, SettlementReportError
+from regions.errors import UsageError
+from warehouse.builds import Warehouse
+from warehouse.lake import Lake
+from warehouse.lake_files import TableFiles, table_files
+
+if TYPE_CHECKING:
+    from regions.region import Region
+    from warehouse.build_record import BuildRecord
+
+GATEWAY = "sandbox"  # the only one so far; it prints Adyen's format and moves no real money
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """What a run did. `landed` is None if the gateway has no report of the day, or if recorded inputs were used."""
+
+    record: BuildRecord
+    landed: Landed | None
+    unknown_types: tuple[str, ...] = ()
+
+
+def reconcile_day(region: Region, day: date, env: Mapping[str, str], settlement: Path | None = None) -> Reconciled:
+    """Land the day's settlement report, unless the candidate is a rerun, and match it in the latest candidate.
+
+    Raises UsageError without a candidate of that day, SettlementReportError for a report that is refused whole,
+    ReportUnavailableError, TransformError.
+    """
+    warehouse = Warehouse.open(region, env)
+    with warehouse.lock():
+        candidate = warehouse.candidate()
+        if candidate.business_date != day:
+            raise UsageError(
+                f"build-{candidate.number} was built for {candidate.business_date}, not for {day}: "
+                f"run `meridian warehouse build --region {region.code} --date {day}` first"
+            )
+        if candidate.rerun_of is not None and settlement is None:
+            candidate.inputs.check_files()
+            return Reconciled(warehouse.reconcile(candidate, candidate.inputs, candidate.reports), None)
+        lake = Lake.open(region, env)
+        try:
+            landed, report = land_day(lake, region, day, env, settlement)
+            lines = _lines_of(lake)
+        finally:
+            lake.close()
+        reports = candidate.reports | ({landed.report: landed.sha256} if landed else {})
+        record = warehouse.reconcile(candidate, replace(candidate.inputs, settlement_lines=lines), reports)
+        return Reconciled(record, landed, report.unknown_types if report else ())
+
+
+def land_day(
+    lake: Lake, region: Region, day: date, env: Mapping[str, str], settlement: Path | None = None
+) -> tuple[Landed | None, SettlementReport | None]:
+    """Fetch the day's report (or read it from a file), check it, and land it; nothing if the gateway has none."""
+    fetched = _read(settlement) if settlement else fetch_report(region, day, env)
+    if fetched is None:
+        return None, None
+    report = adyen.parse_report(fetched.content, name=fetched.name, gateway=GATEWAY, report_date=day)
+    _check_accounts(region, fetched.name, report)
+    return land(lake, region, report, fetched.closed_at, livemode=False), report
+
+
+def _read(path: Path) -> FetchedReport:
+    try:
+        return FetchedReport(str(path), path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"The settlement report {path} cannot be read: {error.strerror}") from error
+
+
+def _check_accounts(region: Region, name: str, report: SettlementReport) -> None:
+    ours = {gateway.account for gateway in region.gateways if gateway.name == report.gateway}
+    for line in report.lines:
+        if line.gateway_account not in ours:
+            raise SettlementReportError(
+                f"{name}, line {line.line_number}: Merchant Account is {line.gateway_account!r}, "
+                f"but region {region.code} has {', '.join(sorted(ours))}"
+            )
+
+
+def _lines_of(lake: Lake) -> TableFiles:
+    return table_files(lake.ensure_table(SETTLEMENT_LINES))

@@ -1,0 +1,114 @@
+"""A gateway's settlement report, in our words. Every format in `formats/` parses to this. Pure.
+
+Signs: credit is positive, debit negative. Amounts are integer minor units of the currency named with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass, replace
+from datetime import date, datetime
+
+from regions.errors import UsageError
+
+KNOWN_TYPES = frozenset({"Settled", "Refunded", "Fee", "MerchantPayout"})
+
+
+class SettlementReportError(UsageError):
+    """A report that cannot be trusted: it is refused whole, and the message names file, line and reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementLine:
+    """One line of a report."""
+
+    line_number: int
+    gateway_account: str
+    type: str
+    batch_number: int
+    psp_reference: str | None
+    merchant_reference: str | None
+    modification_reference: str | None
+    modification_merchant_reference: str | None
+    payment_method: str | None
+    gross_currency: str | None
+    gross_minor: int
+    exchange_rate: str | None
+    net_currency: str
+    net_minor: int
+    commission_minor: int
+    markup_minor: int
+    scheme_fees_minor: int
+    interchange_minor: int
+    payment_method_variant: str | None
+    created_at: datetime
+    booked_at: datetime
+
+    @property
+    def fees_minor(self) -> int:
+        """What the gateway kept of this line, in minor units of the net currency."""
+        return self.commission_minor + self.markup_minor + self.scheme_fees_minor + self.interchange_minor
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementReport:
+    """A whole report of one gateway for one day. `sha256` is of the file's bytes."""
+
+    gateway: str
+    report_date: date
+    sha256: str
+    lines: tuple[SettlementLine, ...]
+
+    @property
+    def unknown_types(self) -> tuple[str, ...]:
+        """Types that we do not know: their lines are landed, and each becomes a break."""
+        return tuple(sorted({line.type for line in self.lines} - KNOWN_TYPES))
+
+    @property
+    def name(self) -> str:
+        """Which report this is, whatever its content: landing it again replaces it."""
+        return f"{self.gateway}/{self.report_date.isoformat()}"
+
+    def line_ids(self, region: str) -> list[str]:
+        """An id per line: the hash of what it says and of how many before it say the same, not of where it stands."""
+        seen: dict[SettlementLine, int] = {}
+        ids = []
+        for line in self.lines:
+            said = replace(line, line_number=0)
+            seen[said] = seen.get(said, 0) + 1
+            text = "\x1f".join(str(part) for part in (region, self.gateway, *astuple(said), seen[said]))
+            ids.append(hashlib.sha256(text.encode()).hexdigest()[:32])
+        return ids
+
+
+def check_feet(name: str, lines: Iterable[SettlementLine]) -> None:
+    """Refuse a report that does not add up.
+
+    A line's gross less its fees is its net, and what a batch's lines add up to is paid out: their nets, payout
+    included, come to zero per currency. Raises SettlementReportError with the line or batch, and the difference in
+    minor units.
+    """
+    batches: dict[tuple[str, int, str], list[SettlementLine]] = {}
+    for line in lines:
+        batches.setdefault((line.gateway_account, line.batch_number, line.net_currency), []).append(line)
+        expected = line.gross_minor - line.fees_minor
+        if (
+            line.type in {"Settled", "Refunded"}
+            and line.gross_currency == line.net_currency
+            and expected != line.net_minor
+        ):
+            raise SettlementReportError(
+                f"{name}, line {line.line_number}: gross less fees is {expected} but net is {line.net_minor}, "
+                f"in minor units of {line.net_currency}; difference {expected - line.net_minor}"
+            )
+    for (_, number, currency), members in sorted(batches.items()):
+        difference = sum(line.net_minor for line in members)
+        if difference:
+            payouts = [line for line in members if line.type == "MerchantPayout"]
+            paid_out = -sum(line.net_minor for line in payouts)
+            where = f"line {payouts[-1].line_number} pays out {paid_out}" if payouts else "and there is no payout"
+            raise SettlementReportError(
+                f"{name}, batch {number} does not foot: its lines add up to {difference + paid_out} minor units of "
+                f"{currency}, {where}; difference {difference}"
+            )

@@ -1,0 +1,213 @@
+"""Builds of a region's warehouse: write, audit, publish.
+
+A build is one file, `build-<n>.duckdb`, with a record of what it was made from, `build-<n>.json`. Readers resolve the
+pointer `current` (a symbolic link) and open what it names; a published file is never written again. See ADR 0016.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import duckdb
+
+from regions.errors import MeridianError, UsageError
+from regions.files import sync_folder
+from warehouse.build_record import BuildRecord, BuildStatus
+from warehouse.dbt_runner import TransformError, run_models
+from warehouse.inputs import Inputs, RunParameters, write_inputs
+
+if TYPE_CHECKING:
+    from regions.region import Region
+
+POINTER = "current"
+BUILDS_KEPT = 5
+_RECORD = re.compile(r"build-([1-9][0-9]*)\.json")
+_RECONCILABLE = {BuildStatus.BUILT, BuildStatus.RECON_FAILED, BuildStatus.RECONCILED}
+
+
+class WarehouseBusyError(MeridianError):
+    """Another job writes this region's warehouse."""
+
+
+class Warehouse:
+    """The builds of one region, in one folder."""
+
+    def __init__(self, region: Region, folder: Path) -> None:
+        self.region = region
+        self.folder = folder
+        self._work = folder / "work"
+
+    @classmethod
+    def open(cls, region: Region, env: Mapping[str, str] | None = None) -> Warehouse:
+        """The warehouse that the environment names (`WAREHOUSE_URI_<REGION>`, a file:// URL)."""
+        return cls(region, Path(unquote(urlsplit(region.warehouse_uri(env)).path)))
+
+    # ------------------------------------------------------------------------------------------------ what is there
+    def path(self, number: int) -> Path:
+        """The file of a build."""
+        return self.folder / f"build-{number}.duckdb"
+
+    def records(self) -> list[BuildRecord]:
+        """The records of all builds, oldest first."""
+        if not self.folder.is_dir():
+            return []
+        numbers = sorted(int(found[1]) for path in self.folder.iterdir() if (found := _RECORD.fullmatch(path.name)))
+        return [BuildRecord.load(self.folder / f"build-{number}.json") for number in numbers]
+
+    def published(self) -> int | None:
+        """The number of the build that readers see."""
+        try:
+            name = (self.folder / POINTER).readlink().name
+        except FileNotFoundError:
+            return None
+        return int(name.removeprefix("build-").removesuffix(".duckdb"))
+
+    def candidate(self) -> BuildRecord:
+        """The latest build, which must still be unpublished. Raises UsageError if there is none to work on."""
+        records = self.records()
+        if not records:
+            raise UsageError(
+                f"The warehouse of {self.region.code} has no build yet: run `meridian warehouse build` first"
+            )
+        latest = records[-1]
+        if latest.status is BuildStatus.PUBLISHED:
+            raise UsageError(
+                f"build-{latest.number} is published already: run `meridian warehouse build` for a new one"
+            )
+        return latest
+
+    def recorded_inputs(self, business_date: date) -> BuildRecord | None:
+        """The latest build of a date that came through its checks: what a rerun of that date reads again."""
+        good = {*_RECONCILABLE, BuildStatus.PUBLISHED}
+        return next(
+            (r for r in reversed(self.records()) if r.business_date == business_date and r.status in good), None
+        )
+
+    # ------------------------------------------------------------------------------------------------ the one writer
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the warehouse's one writer's lock. Raises WarehouseBusyError if another job has it."""
+        self._work.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("a", encoding="ascii") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise WarehouseBusyError(
+                    f"Another job is writing the warehouse of {self.region.code}: wait until it is done"
+                ) from error
+            yield
+
+    def build(self, business_date: date, inputs: Inputs, rerun_of: int | None = None) -> BuildRecord:
+        """Make a new candidate from the inputs: every model but reconciliation, tested. The caller holds the lock.
+
+        Raises TransformError if a model or test fails; the candidate then stays behind as `build_failed`.
+        """
+        records = self.records()
+        record = BuildRecord(
+            number=records[-1].number + 1 if records else 1,
+            region=self.region.code,
+            business_date=business_date,
+            status=BuildStatus.BUILDING,
+            inputs=inputs,
+            rerun_of=rerun_of,
+        )
+        record.save(self.folder)
+        self.path(record.number).unlink(missing_ok=True)
+        duckdb.connect(str(self.path(record.number))).close()
+        return self._transform(record, recon=False)
+
+    def reconcile(self, record: BuildRecord, inputs: Inputs, reports: Mapping[str, str]) -> BuildRecord:
+        """Run the reconciliation models in a candidate, on inputs with settlement lines. The caller holds the lock."""
+        if record.status not in _RECONCILABLE:
+            raise UsageError(
+                f"build-{record.number} cannot be reconciled, it is {record.status.value.replace('_', ' ')}: "
+                "run `meridian warehouse build` for a new one"
+            )
+        return self._transform(replace(record, inputs=inputs, reports=dict(reports)), recon=True)
+
+    def publish(self) -> BuildRecord:
+        """Let readers see the latest candidate, in one atomic switch, and drop builds that are too old.
+
+        The caller holds the lock. Raises UsageError if the candidate has not passed all its checks; readers then go on
+        seeing what they see.
+        """
+        record = self.candidate()
+        if record.status is not BuildStatus.RECONCILED:
+            reason = f": {record.failure}" if record.failure else ""
+            raise UsageError(
+                f"build-{record.number} is not published, it is only {record.status.value.replace('_', ' ')}{reason}"
+            )
+        path = self.path(record.number)
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.chmod(0o444)
+        (self._work / "warehouse.duckdb").unlink(missing_ok=True)
+        published = replace(record, status=BuildStatus.PUBLISHED)
+        pointer = self.folder / f".{POINTER}.new"
+        pointer.unlink(missing_ok=True)
+        pointer.symlink_to(path.name)
+        pointer.replace(self.folder / POINTER)
+        sync_folder(self.folder)
+        published.save(self.folder)
+        self._prune()
+        return published
+
+    # ------------------------------------------------------------------------------------------------ inside
+    def _transform(self, record: BuildRecord, *, recon: bool) -> BuildRecord:
+        done, failed = (
+            (BuildStatus.RECONCILED, BuildStatus.RECON_FAILED)
+            if recon
+            else (BuildStatus.BUILT, BuildStatus.BUILD_FAILED)
+        )
+        self._open_desk(record)
+        try:
+            result = run_models(self._work, recon=recon)
+        except TransformError as error:
+            replace(record, status=failed, failure=str(error)).save(self.folder)
+            raise
+        built = replace(
+            record,
+            status=done,
+            failure=None,
+            warnings=tuple(dict.fromkeys((*record.warnings, *result.warnings))),
+            table_rows=self._count_rows(record.number),
+        )
+        built.save(self.folder)
+        return built
+
+    def _open_desk(self, record: BuildRecord) -> None:
+        """Put the candidate and its inputs where dbt expects them: always the same names, so that it parses once."""
+        for leftover in self._work.glob("*.wal"):
+            leftover.unlink()
+        write_inputs(
+            self._work / "lake.duckdb",
+            record.inputs,
+            RunParameters(self.region.code, self.region.timezone, record.business_date),
+        )
+        desk = self._work / "warehouse.duckdb"
+        desk.unlink(missing_ok=True)
+        desk.hardlink_to(self.path(record.number))  # DuckDB would call the database after a symbolic link's target
+
+    def _count_rows(self, number: int) -> dict[str, int]:
+        with duckdb.connect(str(self.path(number)), read_only=True) as connection:
+            names = connection.execute(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = 'main' ORDER BY table_name"
+            ).fetchall()
+            counts = (connection.execute(f'SELECT count(*) FROM "{name}"').fetchone() for (name,) in names)  # noqa: S608 - our models' names
+            return {name: count[0] for (name,), count in zip(names, counts, strict=True) if count}
+
+    def _prune(self) -> None:
+        """Remove old files; records stay, so that a date can be rerun on its inputs. Open readers keep their file."""
+        published = self.published()
+        for record in self.records()[:-BUILDS_KEPT]:
+            if record.number != published:
+                self.path(record.number).unlink(missing_ok=True)

@@ -1,0 +1,104 @@
+"""What a build reads: exact lake files, named once, so that the same build can be made again.
+
+dbt sees them as sources: views in a small DuckDB file that is attached as `lake`. However long the file list is, it is
+in no command line and in no model, and no view over lake files ends up in a published build.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from regions.errors import MeridianError
+from warehouse.lake_files import Column, TableFiles
+
+
+class InputsGoneError(MeridianError):
+    """Lake files that a recorded build has read are no longer there."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunParameters:
+    """What every model may ask about the run. No model asks the clock."""
+
+    region: str
+    timezone: str
+    business_date: date
+
+
+@dataclass(frozen=True, slots=True)
+class StreamCut:
+    """The last relay batch that the lake holds whole: (epoch, batch). A batch never splits a transaction."""
+
+    epoch: int
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """The tables of one build, and where the stream was cut; without a cut every event counts."""
+
+    events: TableFiles
+    settlement_lines: TableFiles
+    cut: StreamCut | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a build's record."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Inputs:
+        """What `to_json` wrote."""
+        cut = document["cut"]
+        return cls(
+            _read_files(document["events"]),
+            _read_files(document["settlement_lines"]),
+            StreamCut(**cut) if cut else None,
+        )
+
+    def check_files(self) -> None:
+        """Raises InputsGoneError naming the first file that compaction or retention has removed."""
+        for path in (*self.events.files, *self.settlement_lines.files):
+            if not Path(path).is_file():
+                raise InputsGoneError(
+                    f"The recorded inputs are gone: {path} is no longer in the lake. Use --refresh to take new ones"
+                )
+
+
+def write_inputs(path: Path, inputs: Inputs, run: RunParameters) -> None:
+    """Write the DuckDB file that dbt attaches as `lake`: views over the files, and one row of parameters."""
+    staged = path.with_suffix(".new")
+    staged.unlink(missing_ok=True)
+    with duckdb.connect(str(staged)) as connection:
+        connection.execute(
+            "CREATE TABLE run AS SELECT ? AS region, ? AS timezone, CAST(? AS DATE) AS business_date",
+            [run.region, run.timezone, run.business_date],
+        )
+        connection.execute(f"CREATE VIEW events AS {_events_sql(inputs)}")
+        lines = f"SELECT * FROM {inputs.settlement_lines.duckdb_sql()}"  # noqa: S608 - paths are quoted
+        connection.execute(f"CREATE VIEW settlement_lines AS {lines}")
+    staged.replace(path)
+
+
+def _events_sql(inputs: Inputs) -> str:
+    """Events up to the cut. Personal data, even as ciphertext, stays in the lake."""
+    columns = "* EXCLUDE (pii, kafka_topic, kafka_partition, ingested_at)"
+    rows = f"SELECT {columns} FROM {inputs.events.duckdb_sql()}"  # noqa: S608 - paths come from the lake's catalog, quoted
+    if inputs.cut is None:
+        return rows
+    place = "(CAST(split_part(position, ':', 1) AS BIGINT), CAST(split_part(position, ':', 2) AS BIGINT))"
+    return f"{rows} WHERE {place} <= ({inputs.cut.epoch:d}, {inputs.cut.batch:d})"
+
+
+def _read_files(document: dict[str, Any]) -> TableFiles:
+    return TableFiles(
+        table=document["table"],
+        snapshot_id=document["snapshot_id"],
+        lake_seq=document["lake_seq"],
+        files=tuple(document["files"]),
+        columns=tuple(Column(**column) for column in document["columns"]),
+    )

@@ -1,0 +1,89 @@
+"""Reading the published warehouse, and nothing else: no writes, no files, no network, no settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from regions.errors import MeridianError, UsageError
+from warehouse.builds import POINTER
+
+if TYPE_CHECKING:
+    from warehouse.builds import Warehouse
+
+_OPEN_TRIES = 5
+_FETCH_ROWS = 1000
+_LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "python_enable_replacements": "false",
+}
+_READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+
+
+class NotPublishedError(MeridianError):
+    """There is no published build to read."""
+
+
+class QueryError(UsageError):
+    """DuckDB refused the statement; the message is DuckDB's first sentence."""
+
+
+def open_published(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the build that is published now; it keeps seeing that build until it is closed.
+
+    Raises NotPublishedError before the first publication.
+    """
+    pointer = warehouse.folder / POINTER
+    for _ in range(_OPEN_TRIES):
+        try:
+            return _open(pointer.resolve(strict=True))
+        except FileNotFoundError:
+            continue  # replaced and pruned between resolving and opening: resolve again
+        except duckdb.IOException:
+            if pointer.resolve().is_file():
+                raise
+    raise NotPublishedError(
+        f"The warehouse of {warehouse.region.code} has no published build yet: "
+        "run `meridian warehouse build`, `meridian recon run` and `meridian warehouse publish`"
+    )
+
+
+def _open(path: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(str(path), read_only=True, config=_LOCKED_DOWN)
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+class Answer:
+    """The rows of one statement, fetched as they are read."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        self._cursor = cursor
+        self.columns: list[str] = [column[0] for column in cursor.description or []]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        while rows := self._cursor.fetchmany(_FETCH_ROWS):
+            yield from rows
+
+
+def ask(connection: duckdb.DuckDBPyConnection, statement: str) -> Answer:
+    """Run one reading statement. Raises QueryError for anything else, and for what DuckDB refuses."""
+    try:
+        parsed = connection.extract_statements(statement)
+        if len(parsed) != 1:
+            raise QueryError(f"Give one statement, not {len(parsed)}")
+        if parsed[0].type not in _READING:
+            raise QueryError(f"The warehouse is read-only: a {parsed[0].type.name} statement is not allowed")
+        return Answer(connection.execute(parsed[0]))
+    except duckdb.Error as error:
+        raise QueryError(_first_sentence(error)) from error
+
+
+def _first_sentence(error: duckdb.Error) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    hint = next((line for line in lines if line.startswith(("Candidate", "Did you mean"))), "")
+    return " ".join(part for part in (lines[0] if lines else type(error).__name__, hint) if part)
