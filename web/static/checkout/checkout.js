@@ -1,8 +1,10 @@
 // Card fields live in the gateway's own frame, on the gateway's origin. This script only asks that frame for a token.
+// Without it, or without the frame, the form goes off with an empty token and the payer enters the card on the gateway's page.
 "use strict";
 
 (() => {
   const ANSWER_MS_MAX = 15000;
+  const FRAME_PX_MAX = 1200;
   const form = document.getElementById("checkout");
   const holder = document.getElementById("card-frame");
   const problem = document.getElementById("problem");
@@ -11,13 +13,11 @@
   const frameOrigin = form.dataset.frameOrigin;
 
   const frame = document.createElement("iframe");
-  frame.src = holder.dataset.src;
   frame.title = holder.dataset.title;
-  frame.setAttribute("allow", "payment");
-  holder.append(frame);
-  holder.hidden = false;
+  frame.height = 248;
 
   let deadline = 0;
+  let isReady = false;
 
   const show = (message) => {
     problem.textContent = message;
@@ -55,6 +55,10 @@
       (email ? form.elements.name : form.elements.email).focus();
       return;
     }
+    if (!isReady) {
+      form.submit();
+      return;
+    }
     button.disabled = true;
     button.textContent = form.dataset.working;
     show("");
@@ -64,12 +68,21 @@
 
   window.addEventListener("message", (event) => {
     if (event.origin !== frameOrigin || event.source !== frame.contentWindow || !event.data) return;
-    if (event.data.type === "meridian-sandbox-error" && deadline) rest("");
-    if (event.data.type !== "meridian-sandbox-token" || typeof event.data.token !== "string" || !deadline) return;
-    clearTimeout(deadline);
-    form.elements.payment_token.value = event.data.token;
-    form.submit();
+    const { type, token, height } = event.data;
+    if (type === "meridian-sandbox-ready") isReady = true;
+    if (type === "meridian-sandbox-resize" && height > 0 && height <= FRAME_PX_MAX) frame.height = height;
+    if (type === "meridian-sandbox-enter") form.requestSubmit();
+    if (type === "meridian-sandbox-error" && deadline) rest("");
+    if (type === "meridian-sandbox-token" && typeof token === "string" && deadline) {
+      clearTimeout(deadline);
+      form.elements.payment_token.value = token;
+      form.submit();
+    }
   });
+
+  frame.src = holder.dataset.src; // once somebody listens
+  holder.append(frame);
+  holder.hidden = false;
 
   // A page that comes back from the browser's cache must not hold a spent token or a dead button.
   window.addEventListener("pageshow", (event) => {

@@ -1,0 +1,301 @@
+"""A region's web service and the simulated PSP on real HTTP, with a merchant and payers, for checkout tests.
+
+Webhooks, the resolver and the passing of time happen when a test says so: nothing runs in the background.
+"""
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import httpx
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from regions.region import load_region
+from tests.support.postgres import PostgresServer
+from tests.support.regional import RegionDatabase, region_on
+from tests.support.sandbox import sandbox_database
+from web.app import create_app
+from web.background import housekeeping, inbox, resolver
+from web.db.engine import Database
+from web.gateways.sandbox.adapter import SandboxGateway, SandboxSettings
+from web.sandbox import clockwork
+from web.sandbox.app import create_app as create_sandbox
+from web.sandbox.database import Database as SandboxDatabase
+from web.sandbox.settings import Settings as SandboxProcessSettings
+from web.sandbox.webhooks.delivery import Courier
+from web.settings import Settings
+from web.wiring import Wiring
+
+READ_SECONDS = 0.6  # our deadline for an answer …
+HOLD_SECONDS = 1.5  # … and when the sandbox answers that means to be late
+NOT_FOUND_AFTER = timedelta(seconds=20)
+CONTROL_KEY = "control-key-of-tests"
+EMAIL = "ada.lovelace@example.com"
+NAME = "Ada Lovelace"
+
+SUCCEED = "4242424242424242"
+DECLINE = "4000000000000002"
+INSUFFICIENT = "4000000000009995"
+CHALLENGE = "4000002500003155"
+CHALLENGE_THEN_DECLINE = "4000008400001629"
+TIMEOUT_AFTER_CHARGE = "4000000000000341"
+TIMEOUT_BEFORE_CHARGE = "4000000000000119"
+CAPTURE_LATER = "4000000000000077"
+REFUND_LATER = "4000000000007726"
+REFUND_FAILS_LATER = "4000000000005126"
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, *_arguments: Any) -> None:
+        return
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(app: Any, port: int) -> Iterator[None]:
+    """Serve a WSGI app on a thread of this process."""
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@dataclass
+class Payer:
+    """One browser without scripts: it follows no redirect by itself."""
+
+    shop: "Shop"
+    link: dict[str, Any]
+    session_url: str = ""
+
+    def open(self) -> "Payer":
+        """Open the link and start a session."""
+        answer = self.shop.http.post(f"{self.link['url']}/sessions", headers={"Accept-Language": "en-IE"})
+        assert answer.status_code == 303, answer.text
+        self.session_url = self.shop.web_url + answer.headers["Location"]
+        return self
+
+    def form(self, number: str | None, **fields: str) -> dict[str, str]:
+        page = self.shop.http.get(self.session_url)
+        assert page.status_code == 200, (page.status_code, page.headers, page.text)
+        csrf = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
+        assert csrf
+        token = self.shop.card_token(number) if number else ""
+        return {"csrf": csrf[1], "email": EMAIL, "name": NAME, "payment_token": token} | fields
+
+    def submit(self, form: dict[str, str]) -> httpx.Response:
+        return self.shop.http.post(f"{self.session_url}/pay", data=form)
+
+    def pay(self, number: str | None = SUCCEED, **fields: str) -> httpx.Response:
+        """Submit the checkout page with a card; the answer is a redirect."""
+        answer = self.submit(self.form(number, **fields))
+        assert answer.status_code == 303, (answer.status_code, answer.text)
+        return answer
+
+    def challenge(self, answer: httpx.Response, outcome: str) -> httpx.Response:
+        """Answer the bank's question and come back."""
+        action = answer.headers["Location"]
+        assert action.startswith(f"{self.shop.sandbox_url}/3ds/"), action
+        done = self.shop.http.post(action, data={"outcome": outcome})
+        assert done.status_code == 303, done.text
+        return self.shop.http.get(done.headers["Location"])
+
+    def page(self) -> httpx.Response:
+        return self.shop.http.get(self.session_url)
+
+    def come_back(self) -> httpx.Response:
+        return self.shop.http.get(f"{self.session_url}/return")
+
+
+@dataclass
+class Shop:
+    """Everything of one region that a checkout test talks to."""
+
+    database: RegionDatabase
+    web_url: str
+    sandbox_url: str
+    http: httpx.Client
+    worker: Wiring
+    courier: Courier
+    sandbox_settings: SandboxProcessSettings
+    sandbox_database: SandboxDatabase
+
+    @property
+    def api(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.database.secret_key}"}
+
+    def create_link(self, amount_minor: int = 1999, **fields: Any) -> dict[str, Any]:
+        body = {"amount_minor": amount_minor, "currency": "EUR", "reference": "INV-1"} | fields
+        answer = self.http.post(f"{self.web_url}/v1/links", json=body, headers=self.api)
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    def payer(self, link: dict[str, Any] | None = None) -> Payer:
+        return Payer(self, link or self.create_link()).open()
+
+    def get(self, path: str) -> dict[str, Any]:
+        answer = self.http.get(self.web_url + path, headers=self.api)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    def payments(self, link: dict[str, Any]) -> list[dict[str, Any]]:
+        """The link's payments, oldest first."""
+        return list(reversed(self.get(f"/v1/payments?link_id={link['id']}")["data"]))
+
+    def payment(self, link: dict[str, Any]) -> dict[str, Any]:
+        (payment,) = self.payments(link)
+        return dict(payment)
+
+    def paid(self, number: str = SUCCEED, **fields: Any) -> dict[str, Any]:
+        """A link paid by card; its payment."""
+        payer = self.payer(self.create_link(**fields))
+        payer.pay(number)
+        return self.payment(payer.link)
+
+    def refund(self, payment: dict[str, Any], key: str | None = None, **body: Any) -> httpx.Response:
+        headers = self.api | ({"Idempotency-Key": key} if key else {})
+        return self.http.post(f"{self.web_url}/v1/payments/{payment['id']}/refunds", json=body, headers=headers)
+
+    def card_token(self, number: str) -> str:
+        card = {"account": "MeridianEU", "number": number, "exp_month": "12", "exp_year": "34", "cvc": "123"}
+        answer = self.http.post(f"{self.sandbox_url}/frame/tokens", json=card)
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["token"])
+
+    def sandbox_payments(self, attempt_id: str) -> list[dict[str, Any]]:
+        """What the PSP itself knows about an attempt."""
+        key = self.database.env["SANDBOX_API_KEY_EU"]
+        answer = self.http.get(
+            f"{self.sandbox_url}/v1/payments",
+            params={"reference": attempt_id},
+            headers={"Authorization": f"Bearer {key}"},
+        )
+        return list(answer.json()["data"])
+
+    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """Rows as the superuser sees them."""
+        with self.database.connect("postgres") as connection:
+            cursor = connection.execute(statement, values)
+            names = [column.name for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def execute(self, statement: str, *values: object) -> None:
+        with self.database.connect("postgres") as connection:
+            connection.execute(statement, values)
+
+    def attempt_of(self, payment: dict[str, Any]) -> dict[str, Any]:
+        return self.rows("SELECT * FROM attempts WHERE payment_id = %s", payment["id"])[-1]
+
+    def events(self, *subjects: str) -> list[str]:
+        """The types of the events about these objects, in the order they were appended."""
+        found = self.rows("SELECT type FROM outbox WHERE subject = ANY(%s) ORDER BY id", list(subjects))
+        return [row["type"] for row in found]
+
+    def journals(self, source_id: str) -> list[tuple[str, str, int]]:
+        found = self.rows(
+            "SELECT j.kind, e.account, e.amount_minor FROM ledger_journals j"
+            " JOIN ledger_entries e ON e.journal_id = j.id WHERE j.source_id = %s ORDER BY j.id, e.line",
+            source_id,
+        )
+        return [(row["kind"], row["account"], row["amount_minor"]) for row in found]
+
+    def deliver_webhooks(self) -> int:
+        """Let time pass at the PSP and deliver what is due; then the worker processes its inbox."""
+        clockwork.advance(self.sandbox_settings, self.sandbox_database)
+        sent = self.courier.deliver_due()
+        while inbox.step(self.worker):
+            pass
+        return sent
+
+    def resolve(self) -> int:
+        """Let the resolver work off everything that is open, as if its time had come; how many units that were."""
+        self.execute("UPDATE attempts SET resolve_after = now() WHERE finished_at IS NULL")
+        self.execute("UPDATE refunds SET resolve_after = now() WHERE finished_at IS NULL")
+        units = 0
+        while resolver.step_attempts(self.worker) or resolver.step_refunds(self.worker):
+            units += 1
+        return units
+
+    def expire_sessions(self) -> None:
+        while housekeeping.step_sessions(self.worker):
+            pass
+
+    def dial(self, **dials: int) -> None:
+        """Make the PSP misbehave."""
+        answer = self.http.post(
+            f"{self.sandbox_url}/_control/faults", json=dials, headers={"Authorization": f"Bearer {CONTROL_KEY}"}
+        )
+        assert answer.status_code == 200, answer.text
+
+    def age_attempt(self, attempt_id: str) -> None:
+        """Pretend that an attempt was sent longer ago than the gateway's stated delay."""
+        self.execute("UPDATE attempts SET created_at = created_at - interval '1 hour' WHERE id = %s", attempt_id)
+
+
+def sandbox_environment(database: RegionDatabase, sandbox_database_url: str, web_url: str, url: str) -> dict[str, str]:
+    names = ("SANDBOX_API_KEY_EU", "SANDBOX_WEBHOOK_SECRET_EU")
+    return {
+        "SANDBOX_DATABASE_URL": sandbox_database_url,
+        "SANDBOX_URL": url,
+        "SANDBOX_CONTROL_KEY": CONTROL_KEY,
+        "SANDBOX_HOLD_SECONDS": str(HOLD_SECONDS),
+        "SANDBOX_PENDING_SECONDS": "0",
+        "API_BASE_URL_EU": web_url,
+        **{name: database.env[name] for name in names},
+    }
+
+
+@contextmanager
+def open_shop(server: PostgresServer) -> Iterator[Shop]:
+    """Start it all on free ports and throw-away databases."""
+    web_port, sandbox_port = free_port(), free_port()
+    web_url, sandbox_url = f"http://127.0.0.1:{web_port}", f"http://127.0.0.1:{sandbox_port}"
+    with region_on(server, "eu") as region_database, sandbox_database(server.url) as psp_url:
+        env = region_database.env | {"API_BASE_URL_EU": web_url, "SANDBOX_URL": sandbox_url}
+        database = replace(region_database, env=env)
+        region = load_region("eu")
+        settings = Settings.from_environment(region, env)
+        gateway = SandboxGateway(
+            SandboxSettings(
+                base_url=sandbox_url,
+                account="MeridianEU",
+                api_key=settings.sandbox_api_key,
+                webhook_secret=settings.sandbox_webhook_secret,
+                not_found_after=NOT_FOUND_AFTER,
+                deadlines=httpx.Timeout(2.0, read=READ_SECONDS),
+            )
+        )
+        app = create_app(region, settings, {"sandbox": gateway})
+        worker_settings = Settings.from_environment(region, database.env_for("worker"))
+        worker_database = Database(worker_settings.database_url, application_name="worker-tests", pool_size=4)
+        worker = replace(app.extensions["meridian"], settings=worker_settings, database=worker_database)
+        psp = SandboxProcessSettings.from_environment(sandbox_environment(database, psp_url, web_url, sandbox_url))
+        psp_database = SandboxDatabase(psp.database_url)
+        courier = Courier(psp, psp_database)
+        try:
+            with (
+                serving(create_sandbox(psp, psp_database), sandbox_port),
+                serving(app, web_port),
+                httpx.Client(timeout=20, trust_env=False) as http,
+            ):
+                yield Shop(database, web_url, sandbox_url, http, worker, courier, psp, psp_database)
+        finally:
+            courier.close()
+            psp_database.close()
+            worker_database.dispose()
+            app.extensions["meridian"].database.dispose()
