@@ -8,8 +8,8 @@ from pipelines.stack.commands import StateOption, require_local_packages, state_
 
 app = typer.Typer()
 SEED = 2026
-LINKS = 40
-THREADS = 6
+LINKS = 80
+THREADS = 8
 
 
 @app.command()

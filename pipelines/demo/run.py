@@ -176,7 +176,7 @@ def _refresh(code: str, day: date, observer: Observer) -> None:
     observer.stepped(code, "waiting for the lake")
     job("lake", "wait", *on_day)
     observer.stepped(code, "building the warehouse")
-    job("warehouse", "build", *on_day)
+    job("warehouse", "build", *on_day, "--refresh")
     observer.stepped(code, "reconciling")
     job("recon", "run", *on_day)
     job("warehouse", "publish", "--region", code)

@@ -87,7 +87,7 @@ def planted(stack: LocalStack) -> Planted:
         assert refused.status_code in {400, 422}
     day = REGION.accounting_date(datetime.now(UTC)).isoformat()
     stack.must("lake", "wait", "--region", "eu", "--date", day)
-    stack.must("warehouse", "build", "--region", "eu", "--date", day)
+    stack.must("warehouse", "build", "--region", "eu", "--date", day, "--refresh")
     stack.must("warehouse", "publish", "--region", "eu")
     token = httpx.URL(checkout.url).path.rsplit("/", 1)[-1]
     code = httpx.URL(link["url"]).path.rsplit("/", 1)[-1]
