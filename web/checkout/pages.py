@@ -3,7 +3,7 @@
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_time
 from babel.numbers import format_currency
 from flask import Response, make_response, render_template, request
 
@@ -37,7 +37,8 @@ def show_money(amount: Money, locale: str) -> str:
 
 def show_time(at: datetime, locale: str) -> str:
     """A moment in the region's time zone, as people of that locale write it."""
-    return str(format_datetime(at, "long", tzinfo=wired().region.tz, locale=locale.replace("-", "_")))
+    local, language = at.astimezone(wired().region.tz), locale.replace("-", "_")
+    return f"{format_date(local, 'long', locale=language)}, {format_time(local, 'short', locale=language)}"
 
 
 def origin_of(url: str) -> str:

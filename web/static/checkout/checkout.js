@@ -35,14 +35,10 @@
   const check = (input, message) => {
     const bad = !input.validity.valid || !input.value.trim();
     const note = document.getElementById(`${input.id}-note`);
-    input.toggleAttribute("aria-invalid", false);
-    if (bad) {
-      input.setAttribute("aria-invalid", "true");
-      note.textContent = message;
-      note.hidden = false;
-    }
-    note.classList.toggle("bad", bad || note.id === "name-note");
-    if (!bad && note.id === "name-note") note.hidden = true;
+    if (bad) input.setAttribute("aria-invalid", "true");
+    else input.removeAttribute("aria-invalid");
+    note.textContent = bad ? message : note.dataset.hint;
+    note.classList.toggle("bad", bad);
     return !bad;
   };
 
