@@ -34,13 +34,7 @@ def make_app() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for module, name in PARTS.items():
-        try:
-            part = importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if error.name is None or not module.startswith(error.name):
-                raise
-            continue
-        app.add_typer(part.app, name=name)
+        app.add_typer(importlib.import_module(module).app, name=name)
     return app
 
 

@@ -25,6 +25,8 @@ STOP_WAIT_S = 15
 POLL_S = 0.1
 MARK = "MERIDIAN_STACK"  # which stack a process belongs to; jobs look at MERIDIAN_STATE, supervised processes must not
 STOPPING = {"RUNNING", "STARTING", "BACKOFF", "STOPPING"}
+# SPT_NOENV: gunicorn may change its title, which would overwrite the memory in which others look for its MARK.
+COMMON = {"PYTHONUNBUFFERED": "1", "SPT_NOENV": "1"}
 # What processes inherit from whoever called `meridian up`: nothing that may be a secret of another process.
 INHERITED = re.compile(
     r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|VIRTUAL_ENV|PYTHONPATH|LD_LIBRARY_PATH|JAVA_HOME"
@@ -95,7 +97,7 @@ def render_config(state: StateFolder, programs: Iterable[Program]) -> str:
 
 
 def _program_section(state: StateFolder, program: Program) -> list[str]:
-    environment = {**program.environment, MARK: str(state.path), "PYTHONUNBUFFERED": "1"}
+    environment = {**program.environment, **COMMON, MARK: str(state.path)}
     return [
         f"[program:{program.name}]",
         f"command={_command(program.command)}",
