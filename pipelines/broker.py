@@ -29,7 +29,7 @@ class BrokerUnreachableError(UnavailableError):
 
 
 class TopicMismatchError(UnavailableError):
-    """A topic exists with another number of partitions than its contract says."""
+    """A topic exists with fewer partitions than its contract says."""
 
 
 def client_settings(bootstrap: str, client_id: str) -> dict[str, Any]:
@@ -41,6 +41,7 @@ def client_settings(bootstrap: str, client_id: str) -> dict[str, Any]:
         "reconnect.backoff.max.ms": 1000,
         "socket.keepalive.enable": True,
         "broker.address.family": "v4",
+        "allow.auto.create.topics": False,  # such a topic has however many partitions the broker likes
         "logger": librdkafka_logger,
         "error_cb": _ignore_transport_errors,
     }
@@ -58,10 +59,11 @@ def unrouted_topic(region: Region) -> str:
     return f"{region.code}.{UNROUTED}.v1"
 
 
-def ensure_topics(region: Region, bootstrap: str, timeout_seconds: float = 10.0) -> list[str]:
+def ensure_topics(region: Region, bootstrap: str, timeout_seconds: float = 5.0) -> list[str]:
     """Create the region's missing topics and return their names; safe to repeat and to race.
 
-    Raises BrokerUnreachableError, and TopicMismatchError when a topic has a different number of partitions.
+    Raises BrokerUnreachableError, and TopicMismatchError when a topic has fewer partitions than its contract says; more
+    do no harm, for the relay chooses the partition.
     """
     admin = AdminClient(client_settings(bootstrap, f"meridian-topics-{region.code}"))
     wanted = topic_partitions(region)
@@ -71,7 +73,7 @@ def ensure_topics(region: Region, bootstrap: str, timeout_seconds: float = 10.0)
     except KafkaException as error:
         raise BrokerUnreachableError(unreachable_sentence(region, bootstrap)) from error
     for name, partitions in wanted.items():
-        if name in existing and existing[name].error is None and len(existing[name].partitions) != partitions:
+        if name in existing and existing[name].error is None and len(existing[name].partitions) < partitions:
             found = len(existing[name].partitions)
             raise TopicMismatchError(f"Topic {name} has {found} partitions, its contract says {partitions}")
     absent = [name for name in wanted if name not in existing or existing[name].error is not None]

@@ -22,8 +22,11 @@ class StreamState:
 
 
 def horizon(connection: psycopg.Connection) -> str:
-    """A transaction id that every transaction which has begun to write by now is below."""
-    row = connection.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text").fetchone()
+    """A transaction id above that of every transaction which has begun to write by now.
+
+    One is drawn for it: a snapshot's xmax does not cover running transactions that are younger than all finished ones.
+    """
+    row = connection.execute("SELECT pg_current_xact_id()::text").fetchone()
     return "" if row is None else str(row[0])
 
 

@@ -51,15 +51,16 @@ def run(region: Region, env: Mapping[str, str], stop: threading.Event) -> None:
 
 
 def _relay(region: Region, connection: psycopg.Connection, bootstrap: str, stop: threading.Event) -> None:
-    def look_at_topics() -> None:
-        """A broker that came back empty has no topics; without them nothing is ever acknowledged."""
+    def look_at_topics() -> bool:
+        """Whether the broker answers. One that came back empty has no topics: without them nothing is acknowledged."""
         try:
             created = ensure_topics(region, bootstrap, timeout_seconds=2)
         except UnavailableError as error:
             logger.warning("%s", error)
-        else:
-            if created:
-                logger.warning("the broker had lost its topics", extra={"topics": len(created)})
+            return False
+        if created:
+            logger.warning("the broker had lost its topics", extra={"topics": len(created)})
+        return True
 
     producer = BatchProducer(bootstrap, f"meridian-relay-{region.code}", stop, look_at_topics)
     relay = Relay(region, connection, producer)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STALL_SECONDS = 3.0  # without one acknowledgement for so long, something is said and topics are looked at
+STALL_SECONDS = 3.0  # without one acknowledgement for so long, the broker is looked at
 
 
 class DeliveryError(Exception):
@@ -32,10 +32,11 @@ class BatchProducer:
     """Produces one batch at a time.
 
     `message.timeout.ms=0`: a record never times out. One that did would leave a hole that its own resend cannot fill,
-    because the records behind it are already in Kafka and would then come before it.
+    because the records behind it are already in Kafka and would then come before it. `on_stall` is called while nothing
+    is acknowledged, and says whether the broker answers at all.
     """
 
-    def __init__(self, bootstrap: str, client_id: str, stop: threading.Event, on_stall: Callable[[], None]) -> None:
+    def __init__(self, bootstrap: str, client_id: str, stop: threading.Event, on_stall: Callable[[], bool]) -> None:
         self._settings = client_settings(bootstrap, client_id) | {
             "enable.idempotence": True,
             "acks": "all",
@@ -54,6 +55,7 @@ class BatchProducer:
         self._failure: KafkaError | None = None
         self._progress_at = time.monotonic()
         self._is_stalled = False
+        self._answers = 0
 
     def start_batch(self) -> None:
         """Begin a batch, with a fresh producer if the last batch did not end well."""
@@ -107,8 +109,15 @@ class BatchProducer:
                     "the broker acknowledges nothing: waiting", extra={"unacknowledged": self._unacknowledged}
                 )
             self._is_stalled = True
+            self._look_at_broker()
             self._progress_at = time.monotonic()
-            self._on_stall()
+
+    def _look_at_broker(self) -> None:
+        """A broker that answers but acknowledges nothing, twice, does not know this producer: it was wiped."""
+        self._answers = self._answers + 1 if self._on_stall() else 0
+        if self._answers > 1:
+            self._failure = KafkaError(KafkaError.UNKNOWN_PRODUCER_ID, "the broker answers but acknowledges nothing")
+            self._raise_failure()
 
     @property
     def _unacknowledged(self) -> int:
@@ -126,6 +135,7 @@ class BatchProducer:
         self._acknowledged += 1
         if self._is_stalled:
             self._is_stalled = False
+            self._answers = 0
             logger.info("the broker acknowledges again")
 
     def close(self) -> None:

@@ -22,6 +22,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+def record_value(region: str, row: OutboxRow) -> bytes:
+    """The record's value: the event's envelope."""
+    return events.envelope_json(
+        event_id=row.event_id,
+        type=row.type,
+        region=region,
+        subject=row.subject,
+        time=row.time,
+        merchant_id=row.merchant_id,
+        livemode=row.livemode,
+        sequence=row.sequence,
+        schema_version=row.schema_version,
+        correlation_id=row.correlation_id,
+        data=row.data,
+        pii=row.pii,
+    )
+
+
 class Relay:
     """Sends what was committed. The connection must hold the relay's lock (`pipelines.leadership`)."""
 
@@ -67,20 +85,7 @@ class Relay:
     def _produce(self, row: OutboxRow, numbering: Numbering) -> None:
         topic = self._topics.get(row.family) or unrouted_topic(self._region)
         partition = events.partition_for(row.subject, self._partitions[topic])
-        value = events.envelope_json(
-            event_id=row.event_id,
-            type=row.type,
-            region=self._region.code,
-            subject=row.subject,
-            time=row.time,
-            merchant_id=row.merchant_id,
-            livemode=row.livemode,
-            sequence=row.sequence,
-            schema_version=row.schema_version,
-            correlation_id=row.correlation_id,
-            data=row.data,
-            pii=row.pii,
-        )
+        value = record_value(self._region.code, row)
         stamp = numbering.stamp(partition_key(topic, partition))
         self._producer.produce(topic, partition, row.subject, value, stamp)
 
