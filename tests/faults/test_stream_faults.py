@@ -1,0 +1,167 @@
+"""Relay and ingest as real processes, killed where it hurts: what was committed is in the lake, once."""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.support.regional import RegionDatabase
+from tests.support.stream import Broker, Stream, await_that, running_broker, seeded, stream_on
+
+POINTS = {
+    "relay.after_snapshot": "relay",
+    "relay.after_produce": "relay",
+    "ingest.after_data_file": "ingest",
+    "ingest.after_commit": "ingest",
+}
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    with running_broker(tmp_path) as broker:
+        yield broker
+
+
+@pytest.fixture
+def stream(new_region_database: Callable[..., RegionDatabase], broker: Broker, tmp_path: Path) -> Iterator[Stream]:
+    with stream_on(new_region_database(), broker.bootstrap, tmp_path) as stream:
+        yield stream
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_a_named_point_neither_loses_nor_repeats(stream: Stream, point: str) -> None:
+    random = seeded()
+    name = POINTS[point]
+    other = stream.start("ingest" if name == "relay" else "relay")
+    fault = {"MERIDIAN_FAULT": point, "MERIDIAN_FAULT_ONCE": str(stream.folder / "died")}
+    with stream.database.connect("worker") as slow, slow.transaction():
+        ids = [stream.append(slow, "link.created", f"slow_{number}") for number in range(5)]
+        ids += stream.trade(random, 20)
+        killed = stream.start(name, **fault)
+        assert killed.wait(timeout=30) == -signal.SIGKILL
+        stream.processes.remove(killed)
+    # What has committed meanwhile has lower ids than what was sent: a new batch would number everything differently.
+    ids += stream.trade(random, 20)
+    stream.start(name, **fault)
+    ids += stream.trade(random, 20)
+    stream.await_lake(ids)
+    assert stream.committed() == Counter(ids)
+    assert other.poll() is None
+
+
+def kill_at_random(stream: Stream, random: Random, rounds: int) -> None:
+    """Traffic goes on while relay and ingest are killed again and again."""
+    ids: list[str] = []
+    running = {name: stream.start(name) for name in ("relay", "ingest")}
+    for _ in range(rounds):
+        name = random.choice(("relay", "ingest"))
+        ids += stream.trade(random, 30)
+        time.sleep(random.uniform(0.0, 2.5))
+        running[name].kill()
+        running[name].wait()
+        stream.processes.remove(running[name])
+        ids += stream.trade(random, 5)
+        running[name] = stream.start(name)
+    stream.await_lake(ids)
+    assert stream.committed() == Counter(ids)
+
+
+def test_kills_at_random_moments_neither_lose_nor_repeat(stream: Stream) -> None:
+    kill_at_random(stream, seeded(), rounds=4)
+
+
+@pytest.mark.campaign
+def test_a_hundred_kills_neither_lose_nor_repeat(stream: Stream) -> None:
+    kill_at_random(stream, seeded(), rounds=100)
+
+
+def test_of_two_relays_and_two_ingests_one_each_works_and_the_others_take_over(stream: Stream) -> None:
+    random = seeded()
+    pairs = {name: [stream.start(name), stream.start(name)] for name in ("relay", "ingest")}
+    ids = stream.trade(random, 30)
+    stream.await_lake(ids)
+    for name, pair in pairs.items():
+        await_that(f"a second {name} stands by", lambda name=name: "standing by" in stream.log(name))
+        assert stream.log(name).count('"leading"') == 1
+        for process in pair:
+            if process.poll() is None and stream.log(name).count('"leading"') == 1:
+                process.kill()
+                process.wait()
+                stream.processes.remove(process)
+                ids += stream.trade(random, 10)
+    ids += stream.trade(random, 10)
+    for name in pairs:
+        stream.start(name)
+    stream.await_lake(ids)
+
+
+def test_a_long_transaction_that_commits_late_with_low_ids_is_not_lost(stream: Stream) -> None:
+    random = seeded()
+    stream.start("relay")
+    stream.start("ingest")
+    with stream.database.connect("worker") as slow, slow.transaction():
+        low = [stream.append(slow, "link.created", f"slow_{number}") for number in range(5)]
+        high = stream.trade(random, 20)
+        stream.await_lake(high)
+        assert max(low) < min(high)
+    stream.await_lake([*low, *high])
+
+
+def test_a_wiped_broker_is_filled_again_from_the_outbox(stream: Stream, broker: Broker) -> None:
+    random = seeded()
+    relay = stream.start("relay")
+    ingest = stream.start("ingest")
+    ids = stream.trade(random, 20)
+    stream.await_lake(ids)
+    stream.stop(ingest)
+    ids += stream.trade(random, 20)
+    await_that("the relay has sent everything", lambda: unsent(stream) == 0)
+    broker.wipe()
+    stream.start("ingest")
+    stream.await_lake(ids)
+    ids += stream.trade(random, 20)
+    stream.await_lake(ids)
+    assert relay.poll() is None
+    assert "asking the relay to send them again" in stream.log("ingest")
+
+
+def test_a_broker_that_comes_back_empty_under_traffic_loses_nothing(stream: Stream, broker: Broker) -> None:
+    random = seeded()
+    processes = [stream.start("relay"), stream.start("ingest")]
+    ids = stream.trade(random, 30)
+    for _ in range(2):
+        broker.stop()
+        ids += stream.trade(random, 10)
+        time.sleep(random.uniform(0.0, 1.5))
+        broker.start()
+        ids += stream.trade(random, 10)
+    stream.await_lake(ids)
+    assert all(process.poll() is None for process in processes)
+
+
+def test_a_database_that_drops_every_connection_stops_nothing(stream: Stream) -> None:
+    random = seeded()
+    processes = [stream.start("relay"), stream.start("ingest")]
+    ids = stream.trade(random, 10)
+    stream.await_lake(ids)
+    with stream.database.connect("postgres") as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND datname = current_database()"
+        )
+    ids += stream.trade(random, 10)
+    stream.await_lake(ids)
+    assert all(process.poll() is None for process in processes)
+
+
+def unsent(stream: Stream) -> int:
+    with stream.database.connect("reader") as reader:
+        row = reader.execute(
+            "SELECT count(*) FROM outbox, relay_cursor WHERE NOT pg_visible_in_snapshot(xid, snapshot)"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,206 @@
+"""The lake's commits: positions with the rows, one winner, a cost that stays flat; and waiting for it."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from pipelines.ingest.domain import Chains
+from pipelines.ingest.parse import Record
+from pipelines.ingest.writer import Intake, LakeWriter
+from pipelines.lake.status import read_status
+from pipelines.lake.wait import LakeBehindError, wait_for_lake
+from pipelines.positions import Position
+from regions.events import envelope_json, registry
+from regions.ids import new_id
+from tests.support.regional import RegionDatabase
+from tests.support.stream import Stream, running_broker, seeded, stream_on
+from warehouse.lake import Lake, read_lake_seq
+from warehouse.lake_writer import SNAPSHOTS_KEPT_MAX, AnotherWriterError
+
+PARTITION = "eu.links.v1/0"
+KIND = registry()["link.created"]
+
+
+@pytest.fixture
+def lake(new_region_database: Callable[..., RegionDatabase]) -> Iterator[Lake]:
+    from regions.region import load_region
+
+    lake = Lake.open(load_region("eu"), new_region_database().env_for("lake"))
+    yield lake
+    lake.close()
+
+
+def intake(*ordinals: int) -> Intake:
+    """Records of one partition with these ordinals in batch 1."""
+    records = [Record("eu.links.v1", 0, ordinal, f"1:1:{ordinal}", b"plink_x", value(ordinal)) for ordinal in ordinals]
+    return Intake(Chains({PARTITION: Position(1, 1, max(ordinals))}), records)
+
+
+def value(number: int) -> bytes:
+    return envelope_json(
+        event_id=f"00000000-0000-7000-8000-{number:012d}",
+        type=KIND.name,
+        region="eu",
+        subject="plink_x",
+        time=datetime(2026, 3, 1, 12, 0, tzinfo=UTC) + timedelta(days=number % 3),
+        merchant_id=new_id("merchant", "eu"),
+        livemode=False,
+        sequence=number,
+        schema_version=KIND.version,
+        correlation_id=None,
+        data=KIND.examples[0],
+        pii=None,
+    )
+
+
+def test_of_two_writers_on_the_same_state_only_one_commits(lake: Lake) -> None:
+    first, second = LakeWriter("eu", lake), LakeWriter("eu", lake)
+    first.commit(intake(1, 2), {PARTITION: 2})
+    with pytest.raises(AnotherWriterError):
+        second.commit(intake(1, 2, 3), {PARTITION: 3})
+    assert lake.positions() == {PARTITION: "1:1:2"}
+    assert lake.events().scan().count() == 2
+    loser = LakeWriter("eu", lake)
+    assert loser.positions == {PARTITION: Position(1, 1, 2)}
+    loser.commit(intake(3), {PARTITION: 3})
+    assert lake.events().scan().count() == 3
+
+
+def test_of_many_writers_at_once_each_commit_has_one_winner(lake: Lake) -> None:
+    LakeWriter("eu", lake)
+    for number in range(1, 5):
+        writers = [LakeWriter("eu", lake) for _ in range(3)]
+        barrier = threading.Barrier(len(writers))
+        lost: list[AnotherWriterError] = []
+
+        def race(writer: LakeWriter, number: int = number, barrier: threading.Barrier = barrier) -> None:
+            barrier.wait()
+            try:
+                writer.commit(intake(number), {PARTITION: number})
+            except AnotherWriterError as error:
+                lost.append(error)  # noqa: B023 - the threads end before the next round
+
+        threads = [threading.Thread(target=race, args=(writer,)) for writer in writers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(lost) == 2
+        assert lake.events().scan().count() == number
+
+
+def test_a_stale_commit_that_only_moves_positions_loses_too(lake: Lake) -> None:
+    """No row is appended when all records of a commit are set aside, so there is no parent snapshot to compare."""
+    first, second = LakeWriter("eu", lake), LakeWriter("eu", lake)
+    first.commit(broken(2), {PARTITION: 2})
+    with pytest.raises(AnotherWriterError):
+        second.commit(broken(1), {PARTITION: 1})
+    assert lake.positions() == {PARTITION: "1:1:2"}
+
+
+def broken(ordinal: int) -> Intake:
+    record = Record("eu.links.v1", 0, ordinal, f"1:1:{ordinal}", None, b"{}")
+    return Intake(Chains({PARTITION: Position(1, 1, ordinal)}), [record])
+
+
+def test_each_commit_has_its_own_number_also_when_it_only_sets_records_aside(lake: Lake) -> None:
+    writer = LakeWriter("eu", lake)
+    writer.commit(intake(1), {PARTITION: 1})
+    stranger = Record("eu.links.v1", 0, 7, "", None, b"x")
+    writer.commit(Intake(Chains({PARTITION: Position(1, 1, 1)}), [], [stranger]), {PARTITION: 8})
+    writer.commit(intake(2), {PARTITION: 9})
+    assert lake.quarantine().scan().to_arrow()["lake_seq"].to_pylist() == [2]
+    assert sorted(lake.events().scan().to_arrow()["lake_seq"].to_pylist()) == [1, 3]
+    assert read_lake_seq(lake.events()) == 3
+
+
+def test_the_cost_of_a_commit_and_its_metadata_stay_flat(lake: Lake) -> None:
+    writer = LakeWriter("eu", lake)
+    seconds = []
+    for number in range(1, 161):
+        started = time.perf_counter()
+        writer.commit(intake(number), {PARTITION: number})
+        seconds.append(time.perf_counter() - started)
+    early, late = sorted(seconds[30:70]), sorted(seconds[-40:])
+    assert late[20] < 3 * early[20] + 0.05, f"median commit went from {early[20]:.3f} s to {late[20]:.3f} s"
+    events = lake.events()
+    assert len(events.metadata.snapshots) <= SNAPSHOTS_KEPT_MAX
+    snapshot = events.current_snapshot()
+    assert snapshot is not None
+    assert len(snapshot.manifests(events.io)) < 80
+    assert events.scan().count() == 160
+    folder = Path(events.location().removeprefix("file://")) / "metadata"
+    assert len(list(folder.glob("*.metadata.json"))) <= 25
+
+
+def test_a_reader_of_the_lake_cannot_write_it(new_region_database: Callable[..., RegionDatabase]) -> None:
+    from regions.region import load_region
+
+    database = new_region_database()
+    writing = Lake.open(load_region("eu"), database.env_for("lake"))
+    LakeWriter("eu", writing).commit(intake(1), {PARTITION: 1})
+    reading = Lake.open(load_region("eu"), database.env_for("reader"))
+    assert len(reading.files("events").files) == 1
+    with pytest.raises(Exception, match="permission denied"):
+        LakeWriter("eu", reading).commit(intake(2), {PARTITION: 2})
+    assert writing.events().scan().count() == 1
+    for lake in (writing, reading):
+        lake.close()
+
+
+@pytest.fixture
+def stream(new_region_database: Callable[..., RegionDatabase], tmp_path: Path) -> Iterator[Stream]:
+    with running_broker(tmp_path) as broker, stream_on(new_region_database(), broker.bootstrap, tmp_path) as stream:
+        yield stream
+
+
+def wait(stream: Stream, seconds: float) -> int:
+    lake = stream.lake()
+    try:
+        with stream.database.connect("reader") as reader:
+            return wait_for_lake(reader, lake, datetime.now(UTC), seconds).lake_seq
+    finally:
+        lake.close()
+
+
+def test_waiting_ends_when_everything_is_there_and_not_before(stream: Stream) -> None:
+    random = seeded()
+    ids = stream.trade(random, 10)
+    with pytest.raises(LakeBehindError, match=r"the relay has not sent \d+ events"):
+        wait(stream, 0.5)
+    stream.start("relay")
+    with pytest.raises(LakeBehindError, match="The lake has no table|has not reached"):
+        wait(stream, 3)
+    stream.start("ingest")
+    assert wait(stream, 30) >= 1
+    assert sum(stream.in_lake().values()) == len(ids)
+    status = read_status(stream.region, stream.env("reader"))
+    assert status["is_caught_up"]
+    assert status["events"] == len(ids)
+    assert status["unsent_events"] == 0
+
+
+def test_waiting_is_not_fooled_by_a_transaction_that_has_not_committed(stream: Stream) -> None:
+    stream.start("relay")
+    stream.start("ingest")
+    stream.await_lake(stream.trade(seeded(), 3))
+    with stream.database.connect("worker") as slow:
+        with slow.transaction():
+            late = stream.append(slow, "link.created", "late")
+            with pytest.raises(LakeBehindError, match="still open"):
+                wait(stream, 0.5)
+        wait(stream, 30)
+    assert late in stream.in_lake()
+
+
+def test_the_lake_role_reads_no_business_rows(new_region_database: Callable[..., RegionDatabase]) -> None:
+    database = new_region_database()
+    for role, table in itertools.product(("lake", "relay"), ("payments", "links", "merchants")):
+        with database.connect(role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(f"SELECT 1 FROM {table}")
