@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from flask import Flask
 
+from regions.region import load_region
 from tests.support.postgres import PostgresServer, running_postgres
 from tests.support.regional import RegionDatabase, region_on
+from web.settings import Settings
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +31,12 @@ def new_region_database(postgres_server: PostgresServer) -> Iterator[Callable[..
     """Make empty provisioned databases for one test: `new_region_database("us")`."""
     with ExitStack() as stack:
         yield lambda region="eu": stack.enter_context(region_on(postgres_server, region))
+
+
+@pytest.fixture(scope="session")
+def region_app(region_database: RegionDatabase) -> Flask:
+    """The web service of `region_database`'s region; a gateway that it calls does not answer."""
+    from web.app import create_app
+
+    region = load_region(region_database.region)
+    return create_app(region, Settings.from_environment(region, region_database.env))

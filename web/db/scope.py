@@ -34,8 +34,8 @@ class Tenant(NamedTuple):
 
 
 _ENTER = text("SELECT set_config('meridian.merchant_id', :merchant_id, true)")
-_BY_LINK_CODE = text("SELECT link_id, merchant_id, livemode FROM tenant_of_link_code(:code)")
-_BY_SESSION = text("SELECT session_id, merchant_id, livemode FROM tenant_of_session(:token_hash)")
+_BY_LINK_CODE = text("SELECT link_id AS object_id, merchant_id, livemode FROM tenant_of_link_code(:code)")
+_BY_SESSION = text("SELECT session_id AS object_id, merchant_id, livemode FROM tenant_of_session(:token_hash)")
 
 
 def enter_tenant(connection: Connection, merchant_id: str) -> None:
@@ -45,14 +45,14 @@ def enter_tenant(connection: Connection, merchant_id: str) -> None:
 
 def tenant_of_link_code(connection: Connection, code: str) -> Tenant | None:
     """Find whose link a code opens; `object_id` is the link's."""
-    row = connection.execute(_BY_LINK_CODE, {"code": code}).tuples().one_or_none()
-    return None if row is None else Tenant(*row)
+    row = connection.execute(_BY_LINK_CODE, {"code": code}).mappings().one_or_none()
+    return None if row is None else Tenant(**row)
 
 
 def tenant_of_session(connection: Connection, token_hash: bytes) -> Tenant | None:
     """Find whose checkout session a token opens, by the token's SHA-256; `object_id` is the session's."""
-    row = connection.execute(_BY_SESSION, {"token_hash": token_hash}).tuples().one_or_none()
-    return None if row is None else Tenant(*row)
+    row = connection.execute(_BY_SESSION, {"token_hash": token_hash}).mappings().one_or_none()
+    return None if row is None else Tenant(**row)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +11,21 @@ from web.wiring import wired
 REPLAYED_HEADER = "Idempotent-Replayed"
 
 
+Write = Callable[[Mapping[str, Any] | None], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a route says: a status, a JSON value without secrets and PII, headers."""
+    """What a route says: a status, a JSON value without secrets and PII, headers.
+
+    `write`, where a route has one, is its only write, left to the edge so that it costs one round trip together with
+    the idempotency key. It gets the parameters of `idempotency.CLAIM`, or None when the request has no such key.
+    """
 
     status: int
     body: Any
     headers: Mapping[str, str] = field(default_factory=dict)
+    write: Write | None = None
 
 
 def json_response(status: int, body: bytes, headers: Mapping[str, str], mimetype: str = "application/json") -> Response:

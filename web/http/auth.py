@@ -1,10 +1,11 @@
 from typing import NamedTuple
 
 from flask import Request
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from regions.ids import region_of_key
 from regions.region import Region, region_codes
+from web.db.engine import driver_of
 from web.http.idempotency import IdempotencyKey, Stored
 from web.http.problems import UnauthenticatedError, WrongRegionError
 from web.merchants.domain import hash_key
@@ -13,22 +14,18 @@ from web.settings import Settings
 _WHO = """
 WITH caller AS MATERIALIZED (
   SELECT key_id, merchant_id, livemode, set_config('meridian.merchant_id', merchant_id, true) AS tenant
-    FROM tenant_of_key(:hash)
+    FROM tenant_of_key(%s)
 )
-SELECT c.key_id, c.merchant_id, c.livemode{columns} FROM caller AS c {join}
-"""
-_AUTHENTICATE = text(_WHO.format(columns="", join=""))
+SELECT c.key_id, c.merchant_id, c.livemode"""
+_AUTHENTICATE = f"{_WHO} FROM caller AS c"
 # LATERAL: the setting is made before row-level security reads it. Were it not, a stored answer would stay unseen here
 # and be found when the key is claimed.
-_AUTHENTICATE_AND_FIND = text(
-    _WHO.format(
-        columns=", i.fingerprint, i.locked_until, i.object_id, i.response_status, i.response_body",
-        join="""LEFT JOIN LATERAL (
-          SELECT * FROM idempotency_keys AS k
-           WHERE k.merchant_id = c.tenant AND k.livemode = c.livemode AND k.key = :key
-        ) AS i ON true""",
-    )
-)
+_AUTHENTICATE_AND_FIND = f"""{_WHO}, i.fingerprint, i.locked_until, i.object_id, i.response_status, i.response_body
+  FROM caller AS c LEFT JOIN LATERAL (
+    SELECT * FROM idempotency_keys AS k
+     WHERE k.merchant_id = c.tenant AND k.livemode = c.livemode AND k.key = %s
+  ) AS i ON true
+"""  # noqa: S608 - a constant
 
 
 class Caller(NamedTuple):
@@ -63,14 +60,11 @@ def check_region(home: str, region: Region, settings: Settings) -> None:
 
 def authenticate(connection: Connection, key_hash: bytes, idempotency: IdempotencyKey | None) -> Caller:
     """Find the caller, open the caller's rows, read what the idempotency key holds: one round trip."""
+    driver = driver_of(connection)
     if idempotency is None:
-        row = connection.execute(_AUTHENTICATE, {"hash": key_hash}).tuples().one_or_none()
+        row = driver.execute(_AUTHENTICATE, (key_hash,)).fetchone()
     else:
-        row = (
-            connection.execute(_AUTHENTICATE_AND_FIND, {"hash": key_hash, "key": idempotency.key})
-            .tuples()
-            .one_or_none()
-        )
+        row = driver.execute(_AUTHENTICATE_AND_FIND, (key_hash, idempotency.key)).fetchone()
     if row is None:
         raise UnauthenticatedError("This API key opens nothing: it does not exist or was revoked.")
     stored = Stored(*row[3:]) if idempotency is not None and row[3] is not None else None

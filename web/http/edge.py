@@ -33,13 +33,19 @@ def merchant_route(view: Callable[Concatenate[Scope, P], Answer]) -> Callable[P,
                     return replay(stored, idempotency, scope)
                 answer = view(scope, *args, **kwargs)
                 body = encode(answer.body)
-                if idempotency is not None:
-                    keys.claim_answered(scope, idempotency, answer.status, body)
+                _write(scope, idempotency, answer, body)
         except KeyTakenError:
             return answer_of_winner(idempotency)
         return json_response(answer.status, body, answer.headers)
 
     return serve
+
+
+def _write(scope: Scope, idempotency: IdempotencyKey | None, answer: Answer, body: bytes) -> None:
+    if answer.write is not None:
+        answer.write(None if idempotency is None else keys.answered(scope, idempotency, answer.status, body))
+    elif idempotency is not None:
+        keys.claim_answered(scope, idempotency, answer.status, body)
 
 
 def check_ids(path_values: Mapping[str, object]) -> None:

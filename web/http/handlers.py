@@ -1,12 +1,13 @@
 import logging
 
-from flask import Flask, Response
+import psycopg
+from flask import Flask, Response, request
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from web.http.answers import encode, json_response, request_id
-from web.http.problems import HttpProblem, Problem, UnavailableProblem
+from web.http.problems import HttpProblem, NotFoundError, Problem, UnavailableProblem
 
 log = logging.getLogger(__name__)
 
@@ -17,9 +18,10 @@ def register(app: Flask) -> None:
     """Make every error a problem document, give every answer its request id. Blueprints may override for pages."""
     app.register_error_handler(Problem, problem_response)
     app.register_error_handler(HTTPException, _of_framework)
-    for error in (OperationalError, InterfaceError, PoolTimeoutError):
+    for error in (OperationalError, InterfaceError, PoolTimeoutError, psycopg.OperationalError, psycopg.InterfaceError):
         app.register_error_handler(error, _of_database)
     app.register_error_handler(Exception, _unexpected)
+    app.before_request(_refuse_nul)
     app.after_request(_finish)
 
 
@@ -44,8 +46,15 @@ def _unexpected(error: Exception) -> Response:
     return problem_response(Problem("This was not your fault. Give us the request id if it stays."))
 
 
+def _refuse_nul() -> None:
+    """No object's address has a NUL in it, and no statement may carry one."""
+    if "\x00" in request.path:
+        raise NotFoundError("There is nothing at this address.")
+
+
 def _finish(response: Response) -> Response:
-    response.headers["Request-Id"] = request_id()
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers = response.headers
+    headers.add("Request-Id", request_id())
+    headers.add("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Cache-Control", "no-store")
     return response

@@ -1,14 +1,15 @@
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flask import Request
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 
+from web.db.engine import driver_of
 from web.db.scope import Scope
 from web.http.problems import IdempotencyKeyReusedError, InFlightError, MalformedRequestError
 
@@ -18,17 +19,17 @@ RETRY_AFTER_SECONDS = 2
 # WSGI joins repeated header lines with commas, so a comma is either two keys or a key that looks like two.
 _ACCEPTED = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
 
-_FIND = text("""
-SELECT fingerprint, locked_until, object_id, response_status, response_body
-  FROM idempotency_keys WHERE merchant_id = :merchant_id AND livemode = :livemode AND key = :key
-""")
-_CLAIM = text("""
-INSERT INTO idempotency_keys
-  (merchant_id, livemode, key, fingerprint, locked_until, object_id, response_status, response_body, created_at)
-VALUES
-  (:merchant_id, :livemode, :key, :fingerprint, :locked_until, :object_id, :status, :body, :now)
-ON CONFLICT DO NOTHING
-""")
+# A statement that writes begins with one of these: it writes only what comes FROM claim, so a key that another request
+# took first leaves nothing behind.
+CLAIM = """claim AS (
+  INSERT INTO idempotency_keys
+    (merchant_id, livemode, key, fingerprint, locked_until, object_id, response_status, response_body, created_at)
+  VALUES (%(merchant_id)s, %(livemode)s, %(claim_key)s, %(claim_fingerprint)s, %(claim_locked_until)s,
+          %(claim_object_id)s, %(claim_status)s, %(claim_body)s, %(claim_at)s)
+  ON CONFLICT DO NOTHING RETURNING 1)"""
+NO_CLAIM = "claim AS (SELECT 1)"
+
+_CLAIM_ALONE = f"WITH {CLAIM} SELECT FROM claim"
 _ANSWER = text("""
 UPDATE idempotency_keys SET locked_until = NULL, response_status = :status, response_body = :body
  WHERE merchant_id = :merchant_id AND livemode = :livemode AND key = :key
@@ -78,21 +79,31 @@ def check(stored: Stored, idempotency: IdempotencyKey, now: datetime) -> None:
         raise InFlightError(RETRY_AFTER_SECONDS)
 
 
-def find(scope: Scope, idempotency: IdempotencyKey) -> Stored | None:
-    """What the key holds, in this transaction's eyes."""
-    parameters = {"merchant_id": scope.merchant_id, "livemode": scope.livemode, "key": idempotency.key}
-    row = scope.connection.execute(_FIND, parameters).tuples().one_or_none()
-    return None if row is None else Stored(*row)
+def answered(
+    scope: Scope, idempotency: IdempotencyKey, status: int, body: bytes, object_id: str | None = None
+) -> dict[str, Any]:
+    """The parameters of CLAIM for an answer that is stored in the transaction that made it."""
+    return _claim(scope, idempotency, None, object_id, status, body)
 
 
 def claim_answered(scope: Scope, idempotency: IdempotencyKey, status: int, body: bytes) -> None:
     """Store the answer in the transaction that made it; raise KeyTakenError if another request was first."""
-    _claim(scope, idempotency, locked_until=None, object_id=None, status=status, body=body)
+    write(scope, _CLAIM_ALONE, answered(scope, idempotency, status, body))
 
 
 def claim_intent(scope: Scope, idempotency: IdempotencyKey, object_id: str) -> None:
     """Bind the key to an object whose outcome a gateway decides; raise KeyTakenError if another request was first."""
-    _claim(scope, idempotency, locked_until=scope.now + LEASE, object_id=object_id, status=None, body=None)
+    write(scope, _CLAIM_ALONE, _claim(scope, idempotency, scope.now + LEASE, object_id, None, None))
+
+
+def write(scope: Scope, statement: str, parameters: Mapping[str, Any]) -> None:
+    """Run a statement that begins with CLAIM or NO_CLAIM and returns a row; raise KeyTakenError if it returns none."""
+    try:
+        row = driver_of(scope.connection).execute(statement, parameters).fetchone()
+    except LockNotAvailable:  # the first request is still open, and stays so
+        raise InFlightError(RETRY_AFTER_SECONDS) from None
+    if row is None:
+        raise KeyTakenError
 
 
 def answer(scope: Scope, idempotency: IdempotencyKey, status: int, body: bytes) -> None:
@@ -104,28 +115,19 @@ def answer(scope: Scope, idempotency: IdempotencyKey, status: int, body: bytes) 
 def _claim(
     scope: Scope,
     idempotency: IdempotencyKey,
-    *,
     locked_until: datetime | None,
     object_id: str | None,
     status: int | None,
     body: bytes | None,
-) -> None:
-    parameters = {
+) -> dict[str, Any]:
+    return {
         "merchant_id": scope.merchant_id,
         "livemode": scope.livemode,
-        "key": idempotency.key,
-        "fingerprint": idempotency.fingerprint,
-        "locked_until": locked_until,
-        "object_id": object_id,
-        "status": status,
-        "body": body,
-        "now": scope.now,
+        "claim_key": idempotency.key,
+        "claim_fingerprint": idempotency.fingerprint,
+        "claim_locked_until": locked_until,
+        "claim_object_id": object_id,
+        "claim_status": status,
+        "claim_body": body,
+        "claim_at": scope.now,
     }
-    try:
-        result = scope.connection.execute(_CLAIM, parameters)
-    except OperationalError as error:
-        if isinstance(error.orig, LockNotAvailable):  # the first request is still open, and stays so
-            raise InFlightError(RETRY_AFTER_SECONDS) from None
-        raise
-    if result.rowcount == 0:
-        raise KeyTakenError

@@ -1,27 +1,35 @@
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 import orjson
 from sqlalchemy import text
 
 from web.db.scope import Scope
+from web.http.idempotency import CLAIM, NO_CLAIM, write
 from web.links.models import Link
 from web.outbox.repository import APPEND_CALL
 
 _COLUMNS = ", ".join(field.name for field in fields(Link))
 
-# The row and its event in one round trip.
-_INSERT = text(f"""
-WITH link AS (
-  INSERT INTO links (merchant_id, {_COLUMNS})
-  VALUES (:merchant_id, {", ".join(f":{field.name}" for field in fields(Link))})
-)
-SELECT event_id, event_sequence FROM {APPEND_CALL}
-""")  # noqa: S608 - constants of this codebase
+# The idempotency key, the row and its event in one round trip; see web.http.idempotency.CLAIM.
+_INSERT = f"""
+WITH {{claim}}, link AS (
+  INSERT INTO links (id, merchant_id, livemode, code, amount_minor, currency, reference, description, metadata, usage,
+                     channel, campaign, expires_at, created_at)
+  SELECT %(id)s, %(merchant_id)s, %(livemode)s, %(code)s, %(amount_minor)s, %(currency)s, %(reference)s,
+         %(description)s, %(metadata)s::jsonb, %(usage)s, %(channel)s, %(campaign)s, %(expires_at)s::timestamptz,
+         %(created_at)s
+    FROM claim
+  RETURNING 1)
+SELECT ({APPEND_CALL}).event_id FROM link
+"""  # noqa: S608 - constants of this codebase
+_INSERT_CLAIMING = _INSERT.format(claim=CLAIM)
+_INSERT_PLAIN = _INSERT.format(claim=NO_CLAIM)
 _GET = text(f"SELECT {_COLUMNS} FROM links WHERE id = :id AND livemode = :livemode")  # noqa: S608
 _GET_LOCKED = text(f"SELECT {_COLUMNS} FROM links WHERE id = :id AND livemode = :livemode FOR UPDATE")  # noqa: S608
 _DEACTIVATE = text("UPDATE links SET status = 'deactivated', deactivated_at = :now WHERE id = :id")
+_COMPLETE = text("UPDATE links SET status = 'completed' WHERE id = :id AND status <> 'completed'")
 _PAGE = text(f"""
 SELECT {_COLUMNS} FROM links
  WHERE merchant_id = :merchant_id AND livemode = :livemode
@@ -35,22 +43,48 @@ SELECT {_COLUMNS} FROM links
 """)  # noqa: S608
 
 
-def insert(scope: Scope, link: Link, event: Mapping[str, Any]) -> None:
-    """Insert a link together with its event (the parameters of `web.outbox.service.parameters`)."""
-    row = asdict(link) | {"metadata": orjson.dumps(link.metadata).decode()}
-    scope.connection.execute(_INSERT, {**row, **event})
+def insert(scope: Scope, link: Link, event: Mapping[str, Any], claim: Mapping[str, Any] | None) -> None:
+    """Insert an active link, its event (`web.outbox.service.parameters`) and the request's idempotency key.
+
+    Raises KeyTakenError, with nothing written, if another request claimed the key first.
+    """
+    row = {
+        "id": link.id,
+        "merchant_id": scope.merchant_id,
+        "livemode": link.livemode,
+        "code": link.code,
+        "amount_minor": link.amount_minor,
+        "currency": link.currency,
+        "reference": link.reference,
+        "description": link.description,
+        "metadata": orjson.dumps(link.metadata).decode(),
+        "usage": link.usage,
+        "channel": link.channel,
+        "campaign": link.campaign,
+        "expires_at": link.expires_at,
+        "created_at": link.created_at,
+    }
+    if claim is None:
+        write(scope, _INSERT_PLAIN, {**row, **event})
+    else:
+        write(scope, _INSERT_CLAIMING, {**row, **event, **claim})
 
 
 def get(scope: Scope, link_id: str, *, is_locked: bool = False) -> Link | None:
     """A link of the scope's merchant and mode, with its row locked until the transaction ends if asked."""
     statement = _GET_LOCKED if is_locked else _GET
-    row = scope.connection.execute(statement, {"id": link_id, "livemode": scope.livemode}).tuples().one_or_none()
-    return None if row is None else Link(*row)
+    row = scope.connection.execute(statement, {"id": link_id, "livemode": scope.livemode}).mappings().one_or_none()
+    return None if row is None else Link(**row)
 
 
 def deactivate(scope: Scope, link_id: str) -> None:
     """Mark a link as deactivated now."""
     scope.connection.execute(_DEACTIVATE, {"id": link_id, "now": scope.now})
+
+
+def complete(scope: Scope, link_id: str) -> bool:
+    """Mark a link as paid for good; False when it was."""
+    return scope.connection.execute(_COMPLETE, {"id": link_id}).rowcount == 1
 
 
 def page(scope: Scope, *, limit: int, cursor: str | None) -> list[Link]:
@@ -60,4 +94,4 @@ def page(scope: Scope, *, limit: int, cursor: str | None) -> list[Link]:
         rows = scope.connection.execute(_PAGE, parameters)
     else:
         rows = scope.connection.execute(_PAGE_AFTER, parameters | {"cursor": cursor})
-    return [Link(*row) for row in rows.tuples()]
+    return [Link(**row) for row in rows.mappings()]

@@ -15,8 +15,9 @@ blueprint = Blueprint("links", __name__, url_prefix="/v1/links")
 @merchant_route
 def create_link(scope: Scope) -> Answer:
     """Make a payment link."""
-    link = service.create(scope, parse_body(request, CreateLink))
-    return Answer(201, link_json(link, wired().settings.api_base_url, scope.now), {"Location": f"/v1/links/{link.id}"})
+    link, write = service.create(scope, parse_body(request, CreateLink))
+    body = link_json(link, wired().settings.api_base_url, scope.now)
+    return Answer(201, body, write=write)
 
 
 @blueprint.get("")

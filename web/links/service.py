@@ -1,10 +1,12 @@
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from regions.events import timestamp
 from regions.ids import new_code, new_id
 from web import outbox
 from web.db.scope import Scope
+from web.http.answers import Write
 from web.http.bodies import field_error
 from web.http.problems import ConflictError, NotFoundError
 from web.links import repository
@@ -14,8 +16,11 @@ from web.links.schemas import CreateLink
 from web.outbox.service import parameters
 
 
-def create(scope: Scope, wanted: CreateLink) -> Link:
-    """Make a link; raises InvalidFieldsError for what only the region or the clock can judge."""
+def create(scope: Scope, wanted: CreateLink) -> tuple[Link, Write]:
+    """Make a link, and the write that stores it with its event, which the edge runs.
+
+    Raises InvalidFieldsError for what only the region or the clock can judge.
+    """
     if wanted.currency not in scope.region.currencies:
         raise field_error(
             "currency", f"must be one of {', '.join(scope.region.currencies)} in region {scope.region.code}"
@@ -40,8 +45,8 @@ def create(scope: Scope, wanted: CreateLink) -> Link:
         created_at=scope.now,
         deactivated_at=None,
     )
-    repository.insert(scope, link, parameters(scope, "link.created", link.id, _created(link)))
-    return link
+    event = parameters(scope, "link.created", link.id, _created(link))
+    return link, partial(repository.insert, scope, link, event)
 
 
 def get(scope: Scope, link_id: str) -> Link:
@@ -73,6 +78,16 @@ def deactivate(scope: Scope, link_id: str) -> Link:
     repository.deactivate(scope, link_id)
     outbox.append(scope, "link.deactivated", link.id, {"link_id": link.id, "deactivated_at": timestamp(scope.now)})
     return replace(link, status="deactivated", deactivated_at=scope.now)
+
+
+def complete(scope: Scope, link_id: str, payment_id: str) -> None:
+    """End a link for one payment, which has succeeded; the caller holds the link's lock. Once done, it stays so.
+
+    A link that was deactivated while its payment was under way is completed all the same: it was paid.
+    """
+    if repository.complete(scope, link_id):
+        data = {"link_id": link_id, "payment_id": payment_id, "completed_at": timestamp(scope.now)}
+        outbox.append(scope, "link.completed", link_id, data)
 
 
 def _created(link: Link) -> dict[str, Any]:

@@ -1,15 +1,14 @@
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
-
+from web.db.engine import driver_of
 from web.db.scope import Scope
 
-# For a statement that writes a business row and its event at once; the parameters come from `domain.parameters`.
-APPEND_CALL = """append_event(:event_type, :event_family, :event_subject, :merchant_id, :livemode,
-  CAST(:event_schema_version AS smallint), :correlation_id, CAST(:event_data AS jsonb), CAST(:event_pii AS jsonb))"""
+# For a statement that writes a business row and its event at once; `service.parameters` makes the parameters.
+APPEND_CALL = """append_event(%(event_type)s, %(event_family)s, %(event_subject)s, %(merchant_id)s, %(livemode)s,
+  %(event_schema_version)s::smallint, %(correlation_id)s, %(event_data)s::jsonb, %(event_pii)s::jsonb)"""
 
-_APPEND = text(f"SELECT event_id, event_sequence FROM {APPEND_CALL}")  # noqa: S608 - two constants
+_APPEND = f"SELECT event_id, event_sequence FROM {APPEND_CALL}"  # noqa: S608 - two constants
 
 
 class Appended(NamedTuple):
@@ -21,4 +20,4 @@ class Appended(NamedTuple):
 
 def append(scope: Scope, parameters: dict[str, Any]) -> Appended:
     """Call append_event: it locks the object's sequence until the transaction ends."""
-    return Appended(*scope.connection.execute(_APPEND, parameters).tuples().one())
+    return Appended(*driver_of(scope.connection).execute(_APPEND, parameters).fetchall()[0])

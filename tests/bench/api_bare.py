@@ -1,0 +1,27 @@
+"""What the API is measured against: a bare Flask endpoint that inserts one row in one transaction."""
+
+import os
+import uuid
+
+import psycopg_pool
+from flask import Flask, Response, jsonify, request
+
+app = Flask(__name__)
+pool = psycopg_pool.ConnectionPool(os.environ["BARE_DATABASE_URL"], min_size=4, max_size=4, open=True)
+
+
+@app.get("/healthz")
+def healthz() -> Response:
+    return jsonify(status="ok")
+
+
+@app.post("/v1/links")
+def create() -> tuple[Response, int]:
+    body = request.get_json()
+    link_id = str(uuid.uuid4())
+    with pool.connection() as connection:
+        connection.execute(
+            "INSERT INTO bare_links (id, amount_minor, currency, reference) VALUES (%s, %s, %s, %s)",
+            (link_id, body["amount_minor"], body["currency"], body["reference"]),
+        )
+    return jsonify(id=link_id, **body), 201
