@@ -119,7 +119,7 @@ def test_a_wiped_broker_is_filled_again_from_the_outbox(stream: Stream, broker: 
     stream.await_lake(ids)
     stream.stop(ingest)
     ids += stream.trade(random, 20)
-    await_that("the relay has sent everything", lambda: unsent(stream) == 0)
+    await_that("the relay has sent everything", lambda: stream.unsent() == 0)
     broker.wipe()
     stream.start("ingest")
     stream.await_lake(ids)
@@ -156,12 +156,3 @@ def test_a_database_that_drops_every_connection_stops_nothing(stream: Stream) ->
     ids += stream.trade(random, 10)
     stream.await_lake(ids)
     assert all(process.poll() is None for process in processes)
-
-
-def unsent(stream: Stream) -> int:
-    with stream.database.connect("reader") as reader:
-        row = reader.execute(
-            "SELECT count(*) FROM outbox, relay_cursor WHERE NOT pg_visible_in_snapshot(xid, snapshot)"
-        ).fetchone()
-    assert row is not None
-    return int(row[0])

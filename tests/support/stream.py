@@ -43,6 +43,14 @@ def await_that(what: str, condition: Callable[[], bool], seconds: float = AWAIT_
         time.sleep(0.05)
 
 
+def is_answering(bootstrap: str) -> bool:
+    try:
+        AdminClient(client_settings(bootstrap, "test")).list_topics(timeout=1)
+    except KafkaException:
+        return False
+    return True
+
+
 class Broker:
     """The in-memory broker on a port of its own. `wipe` is a crash that loses everything."""
 
@@ -63,14 +71,7 @@ class Broker:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        await_that("the broker answers", self.answers)
-
-    def answers(self) -> bool:
-        try:
-            AdminClient(client_settings(self.bootstrap, "test")).list_topics(timeout=1)
-        except KafkaException:
-            return False
-        return True
+        await_that("the broker answers", lambda: is_answering(self.bootstrap))
 
     def stop(self) -> None:
         if self._process is not None:
@@ -176,6 +177,15 @@ class Stream:
     def committed(self) -> Counter[str]:
         with self.database.connect("reader") as reader:
             return Counter(str(row[0]) for row in reader.execute("SELECT id FROM outbox"))
+
+    def unsent(self) -> int:
+        """Committed events that the relay has not had acknowledged."""
+        with self.database.connect("reader") as reader:
+            row = reader.execute(
+                "SELECT count(*) FROM outbox, relay_cursor WHERE NOT pg_visible_in_snapshot(xid, snapshot)"
+            ).fetchone()
+        assert row is not None
+        return int(row[0])
 
     def in_lake(self) -> Counter[str]:
         """Event ids in the events table."""
