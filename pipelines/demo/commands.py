@@ -27,9 +27,7 @@ def demo(
     require_local_packages()
     import time
 
-    from rich.console import Console
-
-    from pipelines.demo.report import ProgressBars, page
+    from pipelines.demo.report import ProgressBars, page, page_console
     from pipelines.demo.run import ensure_up, run
 
     began = time.monotonic()
@@ -37,6 +35,6 @@ def demo(
     ensure_up(state_folder(state), codes)
     with ProgressBars() as progress:
         outcomes = run(codes, seed=seed, links=links, threads=threads, observer=progress)
-    Console(highlight=False).print(page(outcomes, time.monotonic() - began))
+    page_console().print(page(outcomes, time.monotonic() - began))
     if not all(check.holds for outcome in outcomes for check in outcome.checks):
         raise typer.Exit(1)

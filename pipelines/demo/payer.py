@@ -40,7 +40,7 @@ class Visit:
 
     client: httpx.Client
     person: Person
-    patience_s: float = 60.0
+    patience_s: float = 120.0  # a gateway that does not know a payment gets over a minute to find it
     trail: list[str] = field(default_factory=list)
 
     def look(self, link_url: str) -> Page:

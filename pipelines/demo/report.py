@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Self
 
 from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.rule import Rule
 from rich.table import Table
@@ -17,6 +16,13 @@ from pipelines.demo.run import Outcome
 from regions.money import Money
 
 SUMMARY_QUERY = '"select * from rpt_recon_summary"'
+PAGE_WIDTH = 120  # where there is no terminal to ask
+
+
+def page_console() -> Console:
+    """Where the page goes: standard output, wide enough for what people copy from it."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PAGE_WIDTH)
 
 
 class ProgressBars:
@@ -58,15 +64,16 @@ class ProgressBars:
 
 def page(outcomes: Sequence[Outcome], seconds: float) -> RenderableType:
     """Everything on one page: numbers, breaks by name, verdicts, and where to look next."""
-    blocks: list[RenderableType] = [
-        Rule("Meridian demo"),
-        _numbers(outcomes),
-        Text(),
-        _money(outcomes),
-        Text(),
-        _breaks(outcomes),
-    ]
-    blocks += [Text(), _verdicts(outcomes), Text(), _next(outcomes), Text()]
+    parts = {
+        "What happened on this stack, all runs together": _numbers(outcomes),
+        "Books, in major units": _money(outcomes),
+        "Breaks: planted in the settlement reports, and found by reconciliation": _breaks(outcomes),
+        "Checks": _verdicts(outcomes),
+        "Where to look next": _next(outcomes),
+    }
+    blocks: list[RenderableType] = [Rule("Meridian demo")]
+    for heading, table in parts.items():
+        blocks += [Text(heading, style="bold underline"), table, Text()]
     wrong = sum(not check.holds for outcome in outcomes for check in outcome.checks)
     all_count = sum(len(outcome.checks) for outcome in outcomes)
     if wrong:
@@ -77,10 +84,7 @@ def page(outcomes: Sequence[Outcome], seconds: float) -> RenderableType:
 
 
 def _numbers(outcomes: Sequence[Outcome]) -> Table:
-    table = Table(
-        box=None, padding=(0, 3, 0, 0), title="What happened, in all runs on this stack", title_justify="left"
-    )
-    table.add_column("")
+    table = _table("")
     for outcome in outcomes:
         table.add_column(outcome.place.code, justify="right", style="bold")
 
@@ -109,22 +113,28 @@ def _numbers(outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
+def _table(*names: str, show_header: bool = True) -> Table:
+    table = Table(box=None, padding=(0, 3, 0, 0), show_header=show_header, pad_edge=False)
+    for name in names:
+        table.add_column(name)
+    return table
+
+
 def _share(part: int, whole: int) -> str:
     return f"{part} ({part * 100 // whole} %)" if whole else str(part)
 
 
 def _money(outcomes: Sequence[Outcome]) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), title="Books", title_justify="left")
-    for name in ("", "currency", "captured", "refunded", "gateway captured", "gateway refunded"):
-        table.add_column(name, justify="right" if name and name != "currency" else "left")
+    table = _table("", "currency")
+    for name in ("captured", "refunded", "captured, says the gateway", "refunded, says the gateway"):
+        table.add_column(name, justify="right")
     for outcome in outcomes:
         ours, theirs = outcome.figures.traded.books, outcome.figures.judged.books
         for currency in sorted(_moved(ours) | _moved(theirs)):
             our, their = ours.get(currency, Book()), theirs.get(currency, Book())
             amounts = (our.captured_minor, our.refunded_minor, their.captured_minor, their.refunded_minor)
-            table.add_row(
-                outcome.place.code, currency, *(f"{Money(minor, currency).to_decimal():,}" for minor in amounts)
-            )
+            shown = [f"{Money(minor, currency).to_decimal():,}" for minor in amounts]
+            table.add_row(outcome.place.code, currency, *shown)
     return table
 
 
@@ -133,14 +143,7 @@ def _moved(books: Mapping[str, Book]) -> set[str]:
 
 
 def _breaks(outcomes: Sequence[Outcome]) -> Table:
-    table = Table(
-        box=None,
-        padding=(0, 3, 0, 0),
-        title="Breaks: planted in the settlement report, and found",
-        title_justify="left",
-    )
-    for name in ("", "class", "gateway's reference", "planted", "found"):
-        table.add_column(name)
+    table = _table("", "class", "gateway's reference", "planted", "found")
     for outcome in outcomes:
         planted, found = outcome.figures.judged.planted, outcome.figures.reported.breaks
         for one in sorted(planted.keys() | found.keys()):
@@ -154,30 +157,29 @@ def _times(count: int) -> Text:
     return Text("yes" if count == 1 else f"{count} times", style="green")
 
 
-def _verdicts(outcomes: Sequence[Outcome]) -> Table:
-    """One row per check that holds everywhere; what does not hold is told in full."""
-    table = Table(box=None, padding=(0, 3, 0, 0), title="Checks", title_justify="left")
-    table.add_column("")
-    for outcome in outcomes:
-        table.add_column(outcome.place.code)
-    details: list[tuple[str, ...]] = []
+def _verdicts(outcomes: Sequence[Outcome]) -> RenderableType:
+    """One row per check; what does not hold is told in full below."""
+    table = _table("", *(outcome.place.code for outcome in outcomes))
+    details: list[RenderableType] = []
     for row in zip(*(outcome.checks for outcome in outcomes), strict=True):
         marks = [Text("agrees", style="green") if check.holds else Text("DISAGREES", style="bold red") for check in row]
         table.add_row(row[0].what, *marks)
-        details += [(check.region, check.what, check.detail) for check in row if not check.holds]
-    for region, what, detail in details:
-        table.add_row(Padding(Text(f"{region}, {what}: {detail}", style="red"), (0, 0, 0, 2)))
-    return table
+        details += [Text(f"{one.region}, {one.what}: {one.detail}", style="red") for one in row if not one.holds]
+    return Group(table, *details)
 
 
 def _next(outcomes: Sequence[Outcome]) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), title="Where to look next", title_justify="left", show_header=False)
+    table = _table("", "", "", show_header=False)
     for outcome in outcomes:
-        table.add_row(outcome.place.code, "pay this link", Text(outcome.link_url, no_wrap=True, overflow="ignore"))
+        table.add_row(outcome.place.code, "pay this link", _whole(outcome.link_url))
     for outcome in outcomes:
         code = outcome.place.code
-        command = Text(f"meridian sql --region {code} {SUMMARY_QUERY}", no_wrap=True, overflow="ignore")
-        table.add_row(code, "ask the warehouse", command)
+        table.add_row(code, "ask the warehouse", _whole(f"meridian sql --region {code} {SUMMARY_QUERY}"))
     table.add_row("all", "see what runs", "meridian status")
     table.add_row("all", "stop everything", "make down")
     return table
+
+
+def _whole(text: str) -> Text:
+    """Something to copy: never wrapped."""
+    return Text(text, no_wrap=True, overflow="ignore")

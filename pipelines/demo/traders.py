@@ -23,6 +23,7 @@ _CARDS = {
     Behaviour.RETRY: cards.INSUFFICIENT_FUNDS,
     Behaviour.TIMEOUT_AFTER_CHARGE: cards.TIMEOUT_AFTER_CHARGE,
 }
+RETRIES_MAX = 3
 GATEWAY_PATIENCE_S = 30.0  # a payment page answers after its gateway does, and one of the cards makes that slow
 
 
@@ -116,7 +117,9 @@ def act(visit: Visit, url: str, behaviour: Behaviour) -> str:
         page = visit.pay_without_script(checkout, card)
     else:
         page = visit.pay(checkout, card, passes_challenge=behaviour is not Behaviour.CHALLENGE_FAILED)
-    if behaviour is Behaviour.RETRY and page.state == "failed":
+    for _ in range(RETRIES_MAX):  # whoever wants to pay tries again, whatever the reason was
+        if behaviour not in PAYS or page.state != "failed":
+            break
         page = visit.pay(visit.look(page.next_url), cards.GOOD)
     return page.state
 
