@@ -29,6 +29,8 @@ KINDS: Final = MappingProxyType(
         "webhook": "gwh",
         "break": "brk",
         "request": "req",
+        "erasure": "ereq",
+        "hold": "hold",
     }
 )
 _KIND_OF = {prefix: kind for kind, prefix in KINDS.items()}

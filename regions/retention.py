@@ -19,6 +19,7 @@ class Trigger(StrEnum):
     """What starts the clock."""
 
     PAYMENT_FINAL = "payment_final"  # the last movement of money of the payment
+    PAYMENT_WITHOUT_MONEY = "payment_without_money"  # the last try that moved none
     YEAR_OF_BOOKING_ENDED = "year_of_booking_ended"
     SESSION_CLOSED = "session_closed"
     CONSENT_WITHDRAWN = "consent_withdrawn"

@@ -17,6 +17,8 @@ def test_kinds_have_the_prefixes_that_the_schema_stores() -> None:
         "webhook": "gwh",
         "break": "brk",
         "request": "req",
+        "erasure": "ereq",
+        "hold": "hold",
     }
 
 

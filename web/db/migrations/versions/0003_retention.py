@@ -1,0 +1,18 @@
+"""Erasure requests, legal holds, retention plans; what the role `retention` may do."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002" if list(Path(__file__).parent.glob("0002_*.py")) else "0001"  # 0002 is being written elsewhere
+branch_labels = None
+depends_on = None
+
+SCRIPT = Path(__file__).parent.parent / "sql" / "0003_retention.sql"
+
+
+def upgrade() -> None:
+    """Run the whole script; the driver sends it as one message, so PostgreSQL splits it, not we."""
+    connection = op.get_bind().execution_options(no_parameters=True)  # a "%" in it is a "%"
+    connection.exec_driver_sql(SCRIPT.read_text(encoding="utf-8"))
