@@ -49,7 +49,7 @@ class SandboxSettings:
     api_key: str = field(repr=False)
     webhook_secret: str = field(repr=False)
     not_found_after: timedelta = NOT_FOUND_AFTER
-    deadlines: httpx.Timeout = DEADLINES
+    deadlines: httpx.Timeout = field(default_factory=lambda: DEADLINES)
 
 
 class SandboxGateway:
