@@ -6,13 +6,16 @@ Webhooks, the resolver and the passing of time happen when a test says so: nothi
 import re
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 import httpx
+import psycopg
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from regions.region import load_region
@@ -197,6 +200,21 @@ class Shop:
     def execute(self, statement: str, *values: object) -> None:
         with self.database.connect("postgres") as connection:
             connection.execute(statement, values)
+
+    def race(self, lock: str, object_id: str, calls: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Make calls that all want one row meet there: the row is held until every one of them waits for it."""
+        with psycopg.connect(self.database.url) as holder, ThreadPoolExecutor(len(calls)) as pool:
+            holder.execute(lock, [object_id])
+            work = [pool.submit(call) for call in calls]
+            deadline = time.monotonic() + 2.5  # our own lock timeout is 3 s
+            waiting = (
+                "SELECT count(*) AS n FROM pg_stat_activity"
+                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            while self.rows(waiting)[0]["n"] < len(calls) and time.monotonic() < deadline:
+                time.sleep(0.02)
+            holder.rollback()
+            return [each.result() for each in work]
 
     def attempt_of(self, payment: dict[str, Any]) -> dict[str, Any]:
         return self.rows("SELECT * FROM attempts WHERE payment_id = %s", payment["id"])[-1]
