@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.support.postgres import PostgresServer
-from tests.support.sandbox import RETURN_URL, Psp, running_psp, sandbox_database
+from tests.support.sandbox import RETURN_URL, Psp, await_lock_waiter, running_psp, sandbox_database
 from web.sandbox import clockwork
 
 
@@ -159,6 +159,30 @@ def test_racing_charges_of_one_token_succeed_once(psp: Psp) -> None:
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda n: psp.post("/v1/payments", order | {"reference": f"race_{n}"}), range(8)))
     assert sorted(answer.status_code for answer in answers) == [201] + [422] * 7
+
+
+def test_a_charge_waits_for_another_charge_of_its_token(psp: Psp) -> None:
+    order = psp.order()
+    with ThreadPoolExecutor(1) as threads:
+        with psp.database.transaction() as first:
+            first.execute("UPDATE tokens SET used_at = now() WHERE id = %s", [order["payment_token"]])
+            second = threads.submit(psp.post, "/v1/payments", order)
+            await_lock_waiter(psp.settings.database_url)
+        assert second.result().json["code"] == "token_used"
+
+
+def test_the_second_of_two_answers_to_a_challenge_waits_and_changes_nothing(psp: Psp) -> None:
+    payment = psp.pay("4000002500003155")
+    with ThreadPoolExecutor(1) as threads:
+        with psp.database.transaction() as first:
+            first.execute(
+                "UPDATE payments SET status = 'declined', decline_code = 'authentication_failed' WHERE id = %s",
+                [payment["id"]],
+            )
+            second = threads.submit(psp.client.post, path_of(payment), data={"outcome": "pass"})
+            await_lock_waiter(psp.settings.database_url)
+        assert second.result().location == RETURN_URL
+    assert psp.read(payment)["status"] == "declined"
 
 
 def test_one_key_charges_once_however_many_ask_at_once(psp: Psp) -> None:

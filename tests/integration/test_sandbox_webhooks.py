@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -30,6 +31,8 @@ class Receiver:
         self.answers: list[int] = []  # the next answers; 200 when there are none
         self.got: list[tuple[str, bytes]] = []
         self.arrived = threading.Condition()
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,6 +42,7 @@ class Receiver:
                     receiver.got.append((self.headers["Sandbox-Signature"], body))
                     status = receiver.answers.pop(0) if receiver.answers else 200
                     receiver.arrived.notify_all()
+                receiver.may_answer.wait(timeout=20)
                 self.send_response(status)
                 self.send_header("Location", "/elsewhere")
                 self.send_header("Content-Length", "0")
@@ -119,6 +123,25 @@ def test_an_event_is_repeated_until_it_is_taken(psp: Psp, receiver: Receiver, de
     assert deliver() == 0
     assert len(receiver.got) == 4
     assert len({body for _, body in receiver.got}) == 1
+
+
+def test_an_event_in_flight_is_nobody_elses_until_its_lease_ends(
+    psp: Psp, receiver: Receiver, deliver: Callable[[], int]
+) -> None:
+    other = Courier(psp.settings, psp.database)
+    receiver.may_answer.clear()
+    psp.pay()
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(deliver)
+        receiver.await_count(1)
+        assert other.deliver_due() == 0
+        make_due(psp)  # as if the lease had ended, its sender being dead: the event is sent again rather than lost
+        second = threads.submit(other.deliver_due)
+        receiver.await_count(2)
+        receiver.may_answer.set()
+        assert first.result() == second.result() == 1
+    other.close()
+    assert len({event["id"] for event in receiver.events()}) == 1
 
 
 def test_a_receiver_that_is_away_costs_no_event(database_url: str, receiver: Receiver) -> None:

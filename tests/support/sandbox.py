@@ -1,5 +1,6 @@
 """The simulated PSP on a throw-away PostgreSQL: settings, a database, an app, and a tiny client."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -121,6 +122,16 @@ class Psp:
 
     def read(self, payment: dict[str, Any]) -> dict[str, Any]:
         return dict(self.get(f"/v1/payments/{payment['id']}").json)
+
+
+def await_lock_waiter(database_url: str, timeout_seconds: float = 10) -> None:
+    """Return once somebody in the database waits for a lock."""
+    deadline = time.monotonic() + timeout_seconds
+    query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        while not (row := connection.execute(query).fetchone()) or not row[0]:
+            assert time.monotonic() < deadline, "nobody waits for a lock"
+            time.sleep(0.01)
 
 
 @contextmanager
