@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from pipelines.demo import cards
+from pipelines.demo.control import Control
 from pipelines.demo.merchant import Merchant
 from pipelines.demo.payer import Person, Visit
 from pipelines.demo.traders import make_client
@@ -46,7 +47,8 @@ class Planted:
             self.name,
             self.description,
             self.metadata,
-            self.token,
+            self.token,  # of the checkout session: whoever has it acts as the payer
+            self.code,  # of the link
             *(card.number for card in pans),
             *(stack.region("eu")[name] for name in ("secret_key", "service_key", "key_pepper", "sandbox_api_key")),
         ]
@@ -85,9 +87,12 @@ def planted(stack: LocalStack) -> Planted:
             headers={"Authorization": f"Bearer {region['secret_key']}", "Idempotency-Key": tag},
         )
         assert refused.status_code in {400, 422}
-    day = REGION.accounting_date(datetime.now(UTC)).isoformat()
-    stack.must("lake", "wait", "--region", "eu", "--date", day)
-    stack.must("warehouse", "build", "--region", "eu", "--date", day, "--refresh")
+    day = REGION.accounting_date(datetime.now(UTC))
+    Control.of(stack.stack["sandbox"]).settle("MeridianEU", day)
+    on_day = ("--region", "eu", "--date", day.isoformat())
+    stack.must("lake", "wait", *on_day)
+    stack.must("warehouse", "build", *on_day, "--refresh")
+    stack.must("recon", "run", *on_day)
     stack.must("warehouse", "publish", "--region", "eu")
     token = httpx.URL(checkout.url).path.rsplit("/", 1)[-1]
     code = httpx.URL(link["url"]).path.rsplit("/", 1)[-1]
@@ -154,7 +159,7 @@ def test_the_logs_are_those_of_the_processes_that_were_asked(stack: LocalStack, 
 
 def test_the_business_database_holds_no_plain_payer_card_or_key(stack: LocalStack, planted: Planted) -> None:
     url = stack.region("eu")["database_url"]
-    allowed = {planted.description, planted.metadata}  # the merchant's own words, which stay in PostgreSQL
+    allowed = {planted.description, planted.metadata, planted.code}  # what links are made of stays in PostgreSQL
     assert canary.search_postgres(url, [planted.description])
     assert canary.search_postgres(url, [word for word in planted.forbidden(stack) if word not in allowed]) == []
 
