@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.recon.formats import adyen
+from pipelines.recon.landing import REPORTS, SETTLEMENT_LINES, land
+from pipelines.recon.service import land_day
+from pipelines.recon.settlement import SettlementReportError
+from regions.errors import UsageError
+from tests.support.warehouse import DAY, Bench, TradedDay, bench
+from warehouse.lake import read_map
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Bench:
+    with bench(tmp_path) as made:
+        yield made  # type: ignore[misc]
+
+
+def lines(place: Bench) -> list[tuple[object, ...]]:
+    source = place.inputs().settlement_lines.duckdb_sql()
+    return duckdb.sql(f"SELECT line_id, line_number, file_hash, lake_seq FROM {source} ORDER BY line_number").fetchall()
+
+
+def test_the_same_content_lands_once(place: Bench) -> None:
+    content, _ = TradedDay(place.region).trade(8).report()
+    report = adyen.parse_report(content, name="r", gateway="sandbox", report_date=DAY)
+    assert land(place.lake, place.region, report, {}, livemode=False).is_new
+    first = lines(place)
+    assert not land(place.lake, place.region, report, {}, livemode=False).is_new
+    assert lines(place) == first
+    assert len(first) == len(report.lines)
+
+
+def test_a_newer_version_of_a_report_replaces_the_older_one(place: Bench) -> None:
+    day = TradedDay(place.region).trade(8)
+    first, _ = day.report()
+    second, _ = day.trade(4).report()
+    place.land(first)
+    before = {row[0] for row in lines(place)}
+    place.land(second)
+    after = {row[0] for row in lines(place)}
+    assert len(after) == second.count(b"\n") - 1
+    assert len(before & after) >= len(before) - 2, "a line that says the same keeps its id; fee and payout changed"
+    table = place.lake.ensure_table(SETTLEMENT_LINES)
+    assert list(read_map(table, REPORTS)) == ["sandbox/2026-03-14"]
+
+
+def test_a_report_that_does_not_foot_leaves_the_lake_as_it_is(place: Bench, tmp_path: Path) -> None:
+    content, _ = TradedDay(place.region).trade(8).report()
+    place.land(content)
+    before = lines(place)
+    broken = tmp_path / "broken.csv"
+    broken.write_bytes(b"\n".join([line for line in content.splitlines() if b",Fee," not in line]))
+    with pytest.raises(SettlementReportError, match=r"broken\.csv, batch 1 does not foot"):
+        land_day(place.lake, place.region, DAY, {}, broken)
+    assert lines(place) == before
+
+
+def test_another_regions_account_is_refused(place: Bench, tmp_path: Path) -> None:
+    content, _ = TradedDay(place.region).trade(8).report()
+    other = tmp_path / "other.csv"
+    other.write_bytes(content.replace(b"MeridianEU", b"MeridianUS"))
+    with pytest.raises(
+        SettlementReportError, match="line 2: Merchant Account is 'MeridianUS', but region eu has MeridianEU"
+    ):
+        land_day(place.lake, place.region, DAY, {}, other)
+
+
+def test_a_file_that_is_not_there_is_named(place: Bench, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"missing\.csv cannot be read: No such file"):
+        land_day(place.lake, place.region, DAY, {}, tmp_path / "missing.csv")
