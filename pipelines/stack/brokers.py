@@ -28,9 +28,10 @@ def broker_command(kind: str, home: Path, port: int) -> list[str]:
     ]
 
 
-def prepare_broker(kind: str, home: Path) -> None:
+def prepare_broker(kind: str, home: Path, port: int) -> None:
     """Make the broker's folder, and whatever Apache Kafka needs in it. Safe to repeat."""
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     if kind == "apache":
         with _fetching:
             kafka.prepare(home)
+        kafka.command(home, port)  # formatting the storage may have written a configuration of its own

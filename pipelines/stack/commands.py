@@ -60,11 +60,9 @@ def up(
     DATABASE_URL_<REGION>, KAFKA_BOOTSTRAP_SERVERS_<REGION> and LAKE_URI_<REGION> replace the local part.
     """
     require_local_packages()
-    from rich.console import Console
-
     from pipelines.stack.plan import Request
     from pipelines.stack.starter import ProcessFailedError
-    from pipelines.stack.status import collect, render
+    from pipelines.stack.status import collect, show
     from pipelines.stack.up import bring_up
 
     folder = state_folder(state)
@@ -79,7 +77,7 @@ def up(
         raise
     status = collect(folder)
     if status is not None:
-        Console().print(render(status))
+        show(status)
 
 
 def _port(text: str) -> tuple[str, int]:
@@ -117,9 +115,7 @@ def status(
 ) -> None:
     """Show what runs. Exit code 0 if everything does, 1 if something does not, 3 if there is no stack."""
     require_local_packages()
-    from rich.console import Console
-
-    from pipelines.stack.status import collect, render
+    from pipelines.stack.status import collect, show
 
     folder = state_folder(state)
     found = collect(folder)
@@ -129,7 +125,7 @@ def status(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:
-        Console().print(render(found))
+        show(found)
     raise typer.Exit(0 if found["running"] else NOT_RUNNING)
 
 

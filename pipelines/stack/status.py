@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -12,6 +13,7 @@ from pipelines.stack.supervisor import ProcessInfo, Supervisor
 UP = {"RUNNING", "STARTING", "BACKOFF"}  # supervisord keeps it running, or is about to
 REGION_FIELDS = ("api_url", "console_url", "secret_key", "database_url", "kafka", "lake_uri", "warehouse_path")
 SANDBOX_FIELDS = ("url", "control_key", "database_url")
+TABLE_WIDTH = 100
 COLOURS = {"RUNNING": "green", "STARTING": "yellow", "BACKOFF": "yellow"}
 
 
@@ -51,8 +53,14 @@ def _process(info: ProcessInfo | None, restarts: int) -> dict[str, Any]:
     return {"state": info.state, "pid": info.pid, "restarts": restarts, "uptime_s": info.uptime_s}
 
 
-def render(status: Mapping[str, Any]) -> Table:
-    """The status as a table for people. It shows no secret."""
+def show(status: Mapping[str, Any]) -> None:
+    """Print the status for people, wide enough that addresses stay whole. It shows no secret."""
+    console = Console(highlight=False)
+    console.width = max(console.width, TABLE_WIDTH)
+    console.print(_table(status))
+
+
+def _table(status: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("part", "process", "state", "pid", "restarts", "up for", "where"):
         table.add_column(heading, justify="right" if heading in {"pid", "restarts", "up for"} else "left")

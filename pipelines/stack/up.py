@@ -82,8 +82,9 @@ class Up:
         self._check_external(region)
         if region.is_kafka_local:
             self._progress.step(code, "starting Kafka")
-            prepare_broker(self._plan.kafka_kind, self._plan.state.path / "kafka" / code)
-            self._starter.start(region.name("kafka"))
+            name = region.name("kafka")
+            prepare_broker(self._plan.kafka_kind, self._plan.state.path / "kafka" / code, self._plan.ports[name])
+            self._starter.start(name)
         if region.is_database_local:
             self._postgres(code, region.name("postgres"), code, region.secrets["superuser"], region.admin_url)
         self._progress.step(code, "provisioning the database")
