@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from flask import Blueprint, Response, redirect, request, url_for
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from regions.ids import new_id
@@ -153,6 +154,12 @@ def notice(error: PayerNotice) -> Response:
 def problem(error: Problem) -> Response:
     """A problem as a page: a payer has no use for JSON."""
     return _failure_page(error.status)
+
+
+@blueprint.errorhandler(HTTPException)
+def refused(error: HTTPException) -> Response:
+    """What the web framework refuses: a form that is too large, for one."""
+    return _failure_page(error.code or 500)
 
 
 @blueprint.errorhandler(Exception)

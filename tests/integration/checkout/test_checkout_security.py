@@ -73,6 +73,16 @@ def test_a_wrong_field_is_named_on_the_page(shop: Shop, field: str, value: str, 
     assert shop.payments(payer.link) == []
 
 
+def test_a_form_that_is_too_large_is_refused_on_a_page(shop: Shop) -> None:
+    payer = shop.payer()
+
+    answer = payer.submit(payer.form(None, name="a" * 100_000))
+
+    assert answer.status_code == 413
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert shop.payments(payer.link) == []
+
+
 def test_what_a_payer_typed_is_shown_again_as_text(shop: Shop) -> None:
     payer = shop.payer()
 
