@@ -70,7 +70,7 @@ def test_every_table_with_a_merchant_is_forced(region_database: RegionDatabase) 
                 WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
                UNION SELECT relname, relrowsecurity AND relforcerowsecurity FROM pg_class WHERE relname = 'merchants'"""
         ).fetchall()
-    assert {name for name, _ in tables} == set(TENANT_TABLES)
+    assert {name for name, _ in tables} >= set(TENANT_TABLES)
     assert [name for name, is_forced in tables if not is_forced] == []
 
 
@@ -161,7 +161,7 @@ def test_the_owner_sees_no_business_row(region_database: RegionDatabase) -> None
         ("relay", "SELECT * FROM links"),
         ("lake", "SELECT * FROM outbox"),
         ("dispatcher", "SELECT * FROM links"),
-        ("retention", "SELECT * FROM links"),
+        ("retention", "UPDATE ledger_entries SET amount_minor = 1"),
         ("worker", "SELECT * FROM tenant_of_link_code('x')"),
     ],
 )

@@ -52,6 +52,18 @@ def test_a_wrong_environment_gets_one_sentence(module: str, env: dict[str, str],
     assert "secretpw" not in outcome.stderr
 
 
+def test_gunicorn_stops_with_one_sentence(postgres_server: PostgresServer) -> None:
+    env = environment(postgres_server.url)
+    del env["SANDBOX_CONTROL_KEY"]
+    command = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "web.sandbox.wsgi:app"]
+    outcome = subprocess.run(
+        command, env={"PATH": os.environ["PATH"], **env}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert outcome.returncode != 0
+    assert "SANDBOX_CONTROL_KEY is not set" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
 @pytest.fixture
 def served(postgres_server: PostgresServer) -> Iterator[str]:
     """The base URL of a gunicorn that holds late answers for three seconds."""

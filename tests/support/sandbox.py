@@ -61,6 +61,11 @@ def sandbox_database(server_url: str) -> Iterator[str]:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+def path_of(payment: dict[str, Any]) -> str:
+    """The path of the page that the payer goes to next."""
+    return str(payment["action"]["url"]).removeprefix("http://psp.example")
+
+
 class Psp:
     """Talks to the app as one account would."""
 

@@ -3,12 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import pytest
+
 from tests.support import shop as cards
 from tests.support.shop import Shop
 
 
-def test_a_form_that_is_sent_twice_pays_once(shop: Shop) -> None:
-    payer = shop.payer()
+@pytest.mark.parametrize("usage", ["single", "multi"])
+def test_a_form_that_is_sent_twice_pays_once(shop: Shop, usage: str) -> None:
+    payer = shop.payer(shop.create_link(usage=usage))
     form = payer.form(cards.SUCCEED)
 
     session = "SELECT 1 FROM checkout_sessions WHERE link_id = %s FOR UPDATE"

@@ -1,0 +1,93 @@
+"""Who may call, and where: keys that open nothing, other regions' keys and ids."""
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from tests.support.regional import RegionDatabase
+
+BODY: dict[str, Any] = {"amount_minor": 1999, "currency": "EUR", "reference": "INV-1"}
+
+
+@pytest.fixture
+def client(region_app: Flask) -> FlaskClient:
+    return region_app.test_client()
+
+
+@pytest.fixture
+def key(region_database: RegionDatabase) -> dict[str, str]:
+    return {"Authorization": f"Bearer {region_database.secret_key}"}
+
+
+def problem(answer: TestResponse, status: int, code: str) -> dict[str, Any]:
+    assert answer.mimetype == "application/problem+json"
+    document: dict[str, Any] = json.loads(answer.data)
+    assert (answer.status_code, document["status"], document["code"]) == (status, status, code)
+    assert document["request_id"] == answer.headers["Request-Id"]
+    assert document["type"] == f"urn:meridian:problem:{code}"
+    assert document["title"]
+    assert document["detail"]
+    return document
+
+
+def rows(database: RegionDatabase) -> tuple[int, int]:
+    with database.connect("postgres") as connection:
+        row = connection.execute("SELECT (SELECT count(*) FROM links), (SELECT count(*) FROM outbox)").fetchone()
+    assert row is not None
+    return row[0], row[1]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic bWs6",
+        "Bearer sk_live_x",
+        "Bearer mk_test_eu_short",
+        f"Bearer mk_test_eu_{'a' * 43}",
+        f"Bearer mk_test_zz_{'a' * 43}",
+        "Bearer mk_test_eu_\x00",
+    ],
+)
+def test_a_key_that_opens_nothing(client: FlaskClient, header: str | None) -> None:
+    answer = client.post("/v1/links", json=BODY, headers={} if header is None else {"Authorization": header})
+    document = problem(answer, 401, "unauthenticated")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert "aaaa" not in json.dumps(document)
+
+
+def test_a_revoked_key(client: FlaskClient, region_database: RegionDatabase) -> None:
+    merchant_id, secret = region_database.add_merchant()
+    headers = {"Authorization": f"Bearer {secret}"}
+    assert client.get("/v1/links", headers=headers).status_code == 200
+    with region_database.connect("postgres") as connection:
+        connection.execute("UPDATE api_keys SET revoked_at = now() WHERE merchant_id = %s", [merchant_id])
+    problem(client.get("/v1/links", headers=headers), 401, "unauthenticated")
+
+
+def test_another_regions_key_or_id_is_sent_there_and_writes_nothing(
+    client: FlaskClient, key: dict[str, str], region_database: RegionDatabase
+) -> None:
+    link_id = client.post("/v1/links", json=BODY, headers=key).get_json()["id"]
+    before = rows(region_database)
+    theirs = {"Authorization": key["Authorization"].replace("_eu_", "_us_")}
+    foreign = link_id.replace("_eu_", "_in_")
+    answers = {
+        "us": [client.post("/v1/links", json=BODY, headers=theirs), client.get(f"/v1/links/{link_id}", headers=theirs)],
+        "in": [
+            client.get(f"/v1/links/{foreign}", headers=key),
+            client.post(f"/v1/links/{foreign}/deactivate", headers=key),
+        ],
+    }
+    for region, of_region in answers.items():
+        for answer in of_region:
+            document = problem(answer, 421, "wrong_region")
+            assert (document["region"], document["base_url"]) == (region, f"https://{region}.meridian.test")
+    assert rows(region_database) == before
