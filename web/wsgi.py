@@ -1,5 +1,9 @@
-"""gunicorn's entry: `gunicorn -c web/gunicorn.conf.py "web.wsgi:for_region('eu')"`."""
+"""gunicorn's entry: `gunicorn -c web/gunicorn.conf.py "web.wsgi:for_region('eu')"`.
 
+In an image that serves any region, `web.wsgi:app` with the region's code in MERIDIAN_REGION.
+"""
+
+import os
 import sys
 
 from flask import Flask
@@ -22,3 +26,14 @@ def for_region(code: str) -> Flask:
     except MeridianError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(APP_LOAD_ERROR) from None
+
+
+def __getattr__(name: str) -> Flask:
+    """Make `app` when gunicorn asks for it, and not when somebody imports this module."""
+    if name != "app":
+        raise AttributeError(name)
+    code = os.environ.get("MERIDIAN_REGION")
+    if not code:
+        sys.stderr.write("MERIDIAN_REGION is not set: give the code of the region to serve, such as eu.\n")
+        raise SystemExit(APP_LOAD_ERROR)
+    return for_region(code)

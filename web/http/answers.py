@@ -18,8 +18,8 @@ Write = Callable[[Mapping[str, Any] | None], None]
 class Answer:
     """What a route says: a status, a JSON value without secrets and PII, headers.
 
-    `write`, where a route has one, is its only write, left to the edge so that it costs one round trip together with
-    the idempotency key. It gets the parameters of `idempotency.CLAIM`, or None when the request has no such key.
+    `write` belongs to a `single_write_route`: its only write, which the edge runs together with the idempotency key. It
+    gets the parameters of `idempotency.CLAIM`, or None when the request has no such key.
     """
 
     status: int

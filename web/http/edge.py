@@ -1,11 +1,12 @@
 """The request edge: who asks, in which region, was it asked before; one transaction a request, committed here."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from flask import Response, request
+from sqlalchemy import Connection
 
 from regions.ids import region_of
 from web.clock import utc_now
@@ -33,7 +34,8 @@ def merchant_route(view: Callable[Concatenate[Scope, P], Answer]) -> Callable[P,
                     return replay(stored, idempotency, scope)
                 answer = view(scope, *args, **kwargs)
                 body = encode(answer.body)
-                _write(scope, idempotency, answer, body)
+                if idempotency is not None:
+                    keys.claim_answered(scope, idempotency, answer.status, body)
         except KeyTakenError:
             return answer_of_winner(idempotency)
         return json_response(answer.status, body, answer.headers)
@@ -41,11 +43,31 @@ def merchant_route(view: Callable[Concatenate[Scope, P], Answer]) -> Callable[P,
     return serve
 
 
-def _write(scope: Scope, idempotency: IdempotencyKey | None, answer: Answer, body: bytes) -> None:
-    if answer.write is not None:
-        answer.write(None if idempotency is None else keys.answered(scope, idempotency, answer.status, body))
-    elif idempotency is not None:
-        keys.claim_answered(scope, idempotency, answer.status, body)
+def single_write_route(view: Callable[Concatenate[Scope, P], Answer]) -> Callable[P, Response]:
+    """Serve a merchant's request that reads nothing and writes one statement: `Answer.write`, which is its transaction.
+
+    Two round trips in all. The view's scope shows no rows: reading through it finds nothing.
+    """
+
+    @wraps(view)
+    def serve(*args: P.args, **kwargs: P.kwargs) -> Response:
+        check_ids(kwargs)
+        idempotency = keys.key_of(request)
+        try:
+            with _scope_on(wired().database.single_statements(), idempotency) as (scope, stored):
+                if idempotency is not None and stored is not None:
+                    return replay(stored, idempotency, scope)
+                answer = view(scope, *args, **kwargs)
+                body = encode(answer.body)
+                if answer.write is None:
+                    raise TypeError(f"{view.__name__} is a single_write_route without a write")
+                claim = None if idempotency is None else keys.answered(scope, idempotency, answer.status, body)
+                answer.write(claim)
+        except KeyTakenError:
+            return answer_of_winner(idempotency)
+        return json_response(answer.status, body, answer.headers)
+
+    return serve
 
 
 def check_ids(path_values: Mapping[str, object]) -> None:
@@ -60,11 +82,19 @@ def check_ids(path_values: Mapping[str, object]) -> None:
 @contextmanager
 def merchant_scope(idempotency: IdempotencyKey | None) -> Iterator[tuple[Scope, Stored | None]]:
     """The transaction of an authenticated request, with what its idempotency key holds. Commits when the block ends."""
+    with _scope_on(wired().database.transaction(), idempotency) as opened:
+        yield opened
+
+
+@contextmanager
+def _scope_on(
+    connecting: AbstractContextManager[Connection], idempotency: IdempotencyKey | None
+) -> Iterator[tuple[Scope, Stored | None]]:
     wiring = wired()
     key_hash = presented_key_hash(request, wiring.region, wiring.settings)
-    with wiring.database.transaction() as connection:
+    with connecting as connection:
         caller = authenticate(connection, key_hash, idempotency)
-        wiring.key_use.note(connection, caller.key_id)
+        wiring.key_use.note(connection, caller.key_id, caller.merchant_id)
         scope = Scope(connection, wiring.region, caller.merchant_id, caller.livemode, request_id(), utc_now())
         yield scope, caller.stored
 

@@ -19,15 +19,17 @@ RETRY_AFTER_SECONDS = 2
 # WSGI joins repeated header lines with commas, so a comma is either two keys or a key that looks like two.
 _ACCEPTED = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
 
-# A statement that writes begins with one of these: it writes only what comes FROM claim, so a key that another request
-# took first leaves nothing behind.
-CLAIM = """claim AS (
+# What a statement that writes begins with. It names its tenant, so it may be a transaction of its own, and it writes
+# only what comes FROM claim, so a key that another request took first leaves nothing behind.
+_TENANT = "tenant AS MATERIALIZED (SELECT set_config('meridian.merchant_id', %(merchant_id)s, true))"
+CLAIM = f"""{_TENANT}, claim AS (
   INSERT INTO idempotency_keys
     (merchant_id, livemode, key, fingerprint, locked_until, object_id, response_status, response_body, created_at)
-  VALUES (%(merchant_id)s, %(livemode)s, %(claim_key)s, %(claim_fingerprint)s, %(claim_locked_until)s,
-          %(claim_object_id)s, %(claim_status)s, %(claim_body)s, %(claim_at)s)
-  ON CONFLICT DO NOTHING RETURNING 1)"""
-NO_CLAIM = "claim AS (SELECT 1)"
+  SELECT %(merchant_id)s, %(livemode)s, %(claim_key)s, %(claim_fingerprint)s, %(claim_locked_until)s::timestamptz,
+         %(claim_object_id)s, %(claim_status)s::smallint, %(claim_body)s::bytea, %(claim_at)s
+    FROM tenant
+  ON CONFLICT DO NOTHING RETURNING 1)"""  # noqa: S608 - a constant
+NO_CLAIM = f"{_TENANT}, claim AS (SELECT 1 FROM tenant)"  # noqa: S608 - a constant
 
 _CLAIM_ALONE = f"WITH {CLAIM} SELECT FROM claim"
 _ANSWER = text("""

@@ -3,7 +3,7 @@ from flask import Blueprint, request
 from web.db.scope import Scope
 from web.http.answers import Answer
 from web.http.bodies import parse_body, parse_query
-from web.http.edge import merchant_route
+from web.http.edge import merchant_route, single_write_route
 from web.links import service
 from web.links.schemas import CreateLink, ListLinks, NoFields, link_json, links_json
 from web.wiring import wired
@@ -12,7 +12,7 @@ blueprint = Blueprint("links", __name__, url_prefix="/v1/links")
 
 
 @blueprint.post("")
-@merchant_route
+@single_write_route
 def create_link(scope: Scope) -> Answer:
     """Make a payment link."""
     link, write = service.create(scope, parse_body(request, CreateLink))

@@ -13,10 +13,10 @@ class KeyUse:
     def __init__(self) -> None:
         self._written: dict[str, float] = {}
 
-    def note(self, connection: Connection, key_id: str) -> None:
+    def note(self, connection: Connection, key_id: str, merchant_id: str) -> None:
         """Write the key's last use, unless this process did so within PRECISION_SECONDS."""
         moment = time.monotonic()
         if moment - self._written.get(key_id, -PRECISION_SECONDS) < PRECISION_SECONDS:
             return
-        repository.touch_key(connection, key_id, PRECISION_SECONDS)
+        repository.touch_key(connection, key_id, merchant_id, PRECISION_SECONDS)
         self._written[key_id] = moment

@@ -2,9 +2,13 @@ from sqlalchemy import Connection, text
 
 from web.merchants.models import Merchant
 
+# It names its tenant, so it may be a transaction of its own. The row is found by the key's id first, and only then is
+# its tenant compared.
 _TOUCH_KEY = text("""
+WITH tenant AS MATERIALIZED (SELECT set_config('meridian.merchant_id', :merchant_id, true))
 UPDATE api_keys SET last_used_at = now()
- WHERE id = :key_id AND (last_used_at IS NULL OR last_used_at < now() - make_interval(secs => :seconds))
+ WHERE id = (SELECT CAST(:key_id AS text) FROM tenant)
+   AND (last_used_at IS NULL OR last_used_at < now() - make_interval(secs => :seconds))
 """)
 _MERCHANT_OF_KEY = text("SELECT merchant_id FROM api_keys WHERE hash = :hash")
 _INSERT_MERCHANT = text("INSERT INTO merchants (id, name, country) VALUES (:id, :name, :country)")
@@ -14,9 +18,9 @@ INSERT INTO api_keys (id, merchant_id, livemode, hash, prefix) VALUES (:id, :mer
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('web.merchants.provision'))")
 
 
-def touch_key(connection: Connection, key_id: str, seconds: int) -> None:
+def touch_key(connection: Connection, key_id: str, merchant_id: str, seconds: int) -> None:
     """Mark a key as used now, unless it was marked within that many seconds."""
-    connection.execute(_TOUCH_KEY, {"key_id": key_id, "seconds": seconds})
+    connection.execute(_TOUCH_KEY, {"key_id": key_id, "merchant_id": merchant_id, "seconds": seconds})
 
 
 def lock_provisioning(connection: Connection) -> None:

@@ -299,7 +299,6 @@ CREATE TABLE outbox (
   UNIQUE (subject, sequence)
 );
 CREATE INDEX outbox_by_xid ON outbox (xid);
-CREATE INDEX outbox_by_time ON outbox (time);
 
 -- The one way into the outbox. The upsert locks the object's sequence row until commit; `id` and `time` are drawn
 -- after that lock is held, so per object they grow in commit order. Returns the event's id and sequence.
