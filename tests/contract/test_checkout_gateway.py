@@ -11,7 +11,7 @@ from regions.ids import new_id
 from regions.money import Money
 from tests.support.postgres import running_postgres
 from tests.support.sandbox import API_KEYS, WEBHOOK_SECRETS, sandbox_database, settings
-from tests.support.shop import free_port, serving
+from tests.support.serving import free_port, serving
 from web.gateways.domain import ActionKind, Authorisation, Fact, RefundFact, RefundOrder, ThreeDs
 from web.gateways.errors import WebhookRejectedError
 from web.gateways.protocol import Gateway

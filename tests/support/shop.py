@@ -4,8 +4,6 @@ Webhooks, the resolver and the passing of time happen when a test says so: nothi
 """
 
 import re
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +14,12 @@ from typing import Any
 
 import httpx
 import psycopg
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from regions.region import load_region
 from tests.support.postgres import PostgresServer
 from tests.support.regional import RegionDatabase, region_on
 from tests.support.sandbox import sandbox_database
+from tests.support.serving import free_port, serving
 from web.app import create_app
 from web.background import housekeeping, inbox, resolver
 from web.db.engine import Database
@@ -51,31 +49,6 @@ TIMEOUT_BEFORE_CHARGE = "4000000000000119"
 CAPTURE_LATER = "4000000000000077"
 REFUND_LATER = "4000000000007726"
 REFUND_FAILS_LATER = "4000000000005126"
-
-
-class _Quiet(WSGIRequestHandler):
-    def log(self, *_arguments: Any) -> None:
-        return
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def serving(app: Any, port: int) -> Iterator[None]:
-    """Serve a WSGI app on a thread of this process."""
-    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @dataclass

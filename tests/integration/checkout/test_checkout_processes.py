@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from tests.support import shop as cards
-from tests.support.shop import EMAIL, Payer, Shop, free_port
+from tests.support.serving import free_port
+from tests.support.shop import EMAIL, Payer, Shop
 
 REPOSITORY = Path(__file__).parents[3]
 SECONDS_MAX = 30
