@@ -16,7 +16,7 @@ THREADS = 8
 def demo(
     regions: Annotated[str, typer.Option(help="Regions, separated by commas; those that are up if empty.")] = "",
     seed: Annotated[int, typer.Option(help="The same seed gives the same traders.")] = SEED,
-    links: Annotated[int, typer.Option(min=10, help="Links per region.")] = LINKS,
+    links: Annotated[int, typer.Option(min=1, help="Links per region; every run makes at least ten.")] = LINKS,
     threads: Annotated[int, typer.Option(min=1, max=64, help="How many traders act at once.")] = THREADS,
     state: StateOption = None,
 ) -> None:

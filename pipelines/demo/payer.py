@@ -57,11 +57,29 @@ class Visit:
 
     def pay(self, checkout: Page, card: Card, *, passes_challenge: bool = True) -> Page:
         """Fill in the card frame and the form, answer any challenge, wait for a definite page."""
-        return self._submit(checkout, self._tokenise(checkout, card), card, passes_challenge=passes_challenge)
+        return self._submit(checkout, self.tokenise(checkout, card), card, passes_challenge=passes_challenge)
 
     def pay_without_script(self, checkout: Page, card: Card, *, passes_challenge: bool = True) -> Page:
         """Without JavaScript no token is made: the gateway's own page takes the card."""
         return self._submit(checkout, "", card, passes_challenge=passes_challenge)
+
+    def tokenise(self, checkout: Page, card: Card) -> str:
+        """What the card frame's script does: the card goes from the payer to the gateway, and a token comes back."""
+        frame = next((url for url in checkout.frames if urlsplit(url).path.endswith("/frame")), None)
+        if frame is None:
+            raise PageError(f"The checkout page at {checkout.url} has no card frame.")
+        self._get(frame)
+        body = {
+            "account": parse_qs(urlsplit(frame).query)["account"][0],
+            "number": card.number,
+            "exp_month": card.exp_month,
+            "exp_year": card.exp_year,
+            "cvc": card.cvc,
+        }
+        response = self.client.post(urljoin(frame, "/frame/tokens"), json=body, headers=self._headers())
+        if response.status_code != httpx.codes.CREATED:
+            raise PageError(f"The card frame refused the card: HTTP {response.status_code}.")
+        return str(response.json()["token"])
 
     def _submit(self, checkout: Page, token: str, card: Card, *, passes_challenge: bool) -> Page:
         form = checkout.form("csrf", "email", "name", "payment_token")
@@ -89,24 +107,6 @@ class Visit:
             "cvc": card.cvc,
         }
         return self._follow(self._post(form.action, form.filled(**typed)))
-
-    def _tokenise(self, checkout: Page, card: Card) -> str:
-        """What the card frame's script does: the card goes from the payer to the gateway, and a token comes back."""
-        frame = next((url for url in checkout.frames if urlsplit(url).path.endswith("/frame")), None)
-        if frame is None:
-            raise PageError(f"The checkout page at {checkout.url} has no card frame.")
-        self._get(frame)
-        body = {
-            "account": parse_qs(urlsplit(frame).query)["account"][0],
-            "number": card.number,
-            "exp_month": card.exp_month,
-            "exp_year": card.exp_year,
-            "cvc": card.cvc,
-        }
-        response = self.client.post(urljoin(frame, "/frame/tokens"), json=body, headers=self._headers())
-        if response.status_code != httpx.codes.CREATED:
-            raise PageError(f"The card frame refused the card: HTTP {response.status_code}.")
-        return str(response.json()["token"])
 
     def _settled(self, page: Page) -> Page:
         """Look again, as the page itself does, until it says how the payment ended or patience ends."""

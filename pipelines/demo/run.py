@@ -113,8 +113,6 @@ def places(codes: Sequence[str]) -> tuple[list[Place], Mapping[str, Any]]:
 def run(codes: Sequence[str], *, seed: int, links: int, threads: int, observer: Observer) -> list[Outcome]:
     """Trade, wait, settle, build, reconcile, publish, count. Raises MeridianError if a step is impossible."""
     chosen, sandbox = places(codes)
-    for place in chosen:
-        observer.started(place.code, links + COUNTED_STEPS + 2)
     played = _trade(chosen, seed, links, threads, observer)
     outcomes: list[Outcome] = []
     # Two at a time: each job is a process of its own, and the smallest machine has two cores.
@@ -132,15 +130,17 @@ def _trade(chosen: Sequence[Place], seed: int, links: int, threads: int, observe
         ]
         for place in chosen
     ]
+    for place, errands in zip(chosen, plans, strict=True):
+        observer.started(place.code, len(errands) + COUNTED_STEPS + 2)
     # Regions take turns, so that they trade at the same time.
-    errands = [errand for turn in zip(*plans, strict=True) for errand in turn]
+    turns = [errand for turn in zip(*plans, strict=True) for errand in turn]
     played: dict[str, list[Played]] = {place.code: [] for place in chosen}
 
     def on_played(one: Played) -> None:
         played[one.region].append(one)
         observer.stepped(one.region, "trading")
 
-    trade([place.market for place in chosen], errands, threads=threads, on_played=on_played)
+    trade([place.market for place in chosen], turns, threads=threads, on_played=on_played)
     return played
 
 
