@@ -21,9 +21,9 @@ sys.path.insert(0, str(ROOT))
 import psutil  # noqa: E402
 import psycopg  # noqa: E402
 
+from tests.support.gunicorn_serving import serving  # noqa: E402
 from tests.support.postgres import running_postgres  # noqa: E402
 from tests.support.regional import region_on  # noqa: E402
-from tests.support.serving import serving  # noqa: E402
 
 GUNICORN = ["--workers", "2", "--threads", "4", "--log-level", "error"]
 BARE_TABLE = "CREATE TABLE bare_links (id text PRIMARY KEY, amount_minor bigint, currency text, reference text)"

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from regions.ids import new_secret
+from tests.support.gunicorn_serving import ROOT, free_port
 from tests.support.postgres import PostgresServer
 from tests.support.regional import ROLE_PASSWORDS, RegionDatabase
-from tests.support.serving import ROOT, free_port
 from web.db.provision import provision
 
 

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.support.gunicorn_serving import serving
 from tests.support.regional import RegionDatabase
-from tests.support.serving import serving
 
 BODY = {"amount_minor": 1999, "currency": "EUR", "reference": "INV-1"}
 
