@@ -122,7 +122,7 @@ def with_login(address: str, user: str | None, password: str | None, database: s
 
 @dataclass(frozen=True)
 class Request:
-    """What the caller of `meridian up` asked for. Empty regions: those of last time, else the default."""
+    """What the caller of `meridian up` asked for. No regions: those of last time, else the default."""
 
     regions: tuple[str, ...] = ()
     kafka_kind: str | None = None
@@ -141,7 +141,7 @@ def make_plan(
     """
     catalog = load_catalog()
     memory = state.read_memory()
-    codes = _regions(request, memory, catalog)
+    codes = _regions(request, memory.get("regions", []), catalog, is_running=bool(running))
     kafka_kind = request.kafka_kind or memory.get("kafka_kind") or KAFKA_KINDS[0]
     if kafka_kind not in KAFKA_KINDS:
         raise StackUsageError(f"{kafka_kind} is no kind of Kafka broker here: choose {' or '.join(KAFKA_KINDS)}.")
@@ -156,13 +156,16 @@ def make_plan(
     return Plan(state, kafka_kind, regions, api_urls, ports, kept, tuple(notices))
 
 
-def _regions(request: Request, memory: Mapping[str, Any], catalog: Mapping[str, Region]) -> list[str]:
-    known = memory.get("regions", [])
-    asked = request.regions or (() if known else DEFAULT_REGIONS)
-    for code in asked:
+def _regions(
+    request: Request, remembered: Collection[str], catalog: Mapping[str, Region], *, is_running: bool
+) -> list[str]:
+    """What was asked for, else those of last time, else the default; a running stack keeps the regions that it has."""
+    for code in request.regions:
         if code not in catalog:
             raise StackUsageError(f"There is no region {code!r}: the catalog has {', '.join(sorted(catalog))}.")
-    return list(dict.fromkeys([*(code for code in known if code in catalog), *asked]))
+    known = [code for code in remembered if code in catalog]
+    asked = request.regions or known or DEFAULT_REGIONS
+    return list(dict.fromkeys([*(known if is_running else ()), *asked]))
 
 
 def _ports(

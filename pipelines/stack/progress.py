@@ -17,9 +17,9 @@ class Progress:
     Several threads report. Goes to standard error: standard output is for results.
     """
 
-    def __init__(self, parts: list[str]) -> None:
+    def __init__(self) -> None:
         self._console = Console(file=sys.stderr, highlight=False)
-        self._lines: dict[str, Text] = {part: Text("waiting", style="dim") for part in parts}
+        self._lines: dict[str, Text] = {}
         self._lock = threading.Lock()
         self._began = time.monotonic()
         self._live = Live(self, console=self._console, refresh_per_second=8, transient=False)

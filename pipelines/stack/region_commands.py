@@ -33,7 +33,7 @@ def init(
     load_region(code)
     require_local_packages()
     from pipelines.stack.plan import Request
-    from pipelines.stack.up import bring_up
+    from pipelines.stack.up import init_regions
 
-    bring_up(state_folder(state), Request((code,)), os.environ, timeout_s=timeout, with_services=False)
+    init_regions(state_folder(state), Request((code,)), os.environ, timeout_s=timeout)
     typer.echo(f"Region {code} is ready: `meridian up` starts its services.", err=True)

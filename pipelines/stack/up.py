@@ -4,9 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import Any
+from contextlib import contextmanager
 
 import psycopg
 from psycopg import sql
@@ -37,14 +37,26 @@ class Up:
         self._starter = Starter(plan.state, supervisor, timeout_s)
         self._merchants: dict[str, str] = {}
 
-    def run(self, *, with_services: bool = True) -> dict[str, Any]:
-        """Bring everything up and return what stack.json now says. Raises StackError; then nothing new runs."""
+    def run(self) -> None:
+        """Bring everything up, and say so in stack.json. Raises MeridianError; then nothing new runs."""
         tasks: dict[str, Callable[[], None]] = {
-            region.code: lambda region=region: self._region(region, with_services=with_services)  # type: ignore[misc]
+            region.code: lambda region=region: self._services(region)  # type: ignore[misc]
             for region in self._plan.regions
         }
-        if with_services:
-            tasks[programs.SANDBOX] = self._sandbox
+        self._all({**tasks, programs.SANDBOX: self._sandbox})
+        write_json(self._state.stack_file, stack_document(self._plan, self._merchants))
+
+    def init(self, codes: Collection[str]) -> None:
+        """Make these regions ready, without their services. Raises MeridianError; then nothing new runs."""
+        self._all(
+            {
+                region.code: lambda region=region: self._region(region)  # type: ignore[misc]
+                for region in self._plan.regions
+                if region.code in codes
+            }
+        )
+
+    def _all(self, tasks: Mapping[str, Callable[[], None]]) -> None:
         pool = ThreadPoolExecutor(max_workers=len(tasks))
         try:
             futures = [pool.submit(self._task, part, task) for part, task in tasks.items()]
@@ -61,10 +73,6 @@ class Up:
         if failures:
             self._starter.undo()
             raise next((error for error in failures if not isinstance(error, CancelledError)), failures[0])
-        stack = stack_document(self._plan, self._merchants)
-        if with_services:
-            write_json(self._state.stack_file, stack)
-        return stack
 
     def _task(self, part: str, task: Callable[[], None]) -> None:
         try:
@@ -77,7 +85,7 @@ class Up:
 
     # One part after the other ------------------------------------------------------------------------------------
 
-    def _region(self, region: RegionPlan, *, with_services: bool) -> None:
+    def _region(self, region: RegionPlan) -> None:
         code = region.code
         self._check_external(region)
         if region.is_kafka_local:
@@ -95,8 +103,10 @@ class Up:
             self._topics(region)
         self._progress.step(code, "provisioning the merchant")
         self._merchants[code] = self._merchant(region)
-        if not with_services:
-            return
+
+    def _services(self, region: RegionPlan) -> None:
+        self._region(region)
+        code = region.code
         self._progress.step(code, "starting services")
         for part in programs.SERVICES:
             self._starter.start(region.name(part))
@@ -183,18 +193,31 @@ class Up:
         return done.stdout
 
 
-def bring_up(
-    state: StateFolder,
-    request: Request,
-    environment: Mapping[str, str],
-    *,
-    timeout_s: float,
-    with_services: bool = True,
-) -> dict[str, Any]:
-    """`meridian up`: bring the asked regions up, beside those that are. Returns stack.json's content.
+def bring_up(state: StateFolder, request: Request, environment: Mapping[str, str], *, timeout_s: float) -> None:
+    """`meridian up`: bring the asked regions up, beside those that run.
 
     Raises MeridianError with everything that this call started stopped again.
     """
+    with _planned(state, request, environment, timeout_s) as (plan, up, _):
+        up.run()
+        write_json(state.memory_file, plan.memory([region.code for region in plan.regions]))
+
+
+def init_regions(state: StateFolder, request: Request, environment: Mapping[str, str], *, timeout_s: float) -> None:
+    """`meridian region init`: make the asked regions ready; the next `up` starts them. Raises MeridianError."""
+    with _planned(state, request, environment, timeout_s) as (plan, up, was_running):
+        up.init(request.regions)
+        remembered = state.read_memory().get("regions", [])
+        write_json(state.memory_file, plan.memory(list(dict.fromkeys([*remembered, *request.regions]))))
+        if not was_running:
+            Supervisor(state).shutdown()
+
+
+@contextmanager
+def _planned(
+    state: StateFolder, request: Request, environment: Mapping[str, str], timeout_s: float
+) -> Iterator[tuple[Plan, Up, bool]]:
+    """Decide, remember, and have supervisord run, nothing new started yet; it ends if the rest fails."""
     state.prepare()
     supervisor = Supervisor(state)
     with state.locked():
@@ -207,22 +230,19 @@ def bring_up(
         config = render_config(state, every)
         write_json(state.memory_file, plan.memory(state.read_memory().get("regions", [])))
         write_private(state.config_file, config)
-        parts = [region.code for region in plan.regions] + [programs.SANDBOX] * with_services
-        with Progress(parts) as progress:
+        with Progress() as progress:
             for notice in plan.notices:
                 progress.note(notice)
             if was_running:
                 supervisor.reload()
             else:
                 supervisor.launch()
-            stack = None
             try:
-                stack = Up(plan, supervisor, progress, timeout_s).run(with_services=with_services)
-            finally:
-                if not was_running and (stack is None or not with_services):
+                yield plan, Up(plan, supervisor, progress, timeout_s), was_running
+            except BaseException:
+                if not was_running:
                     supervisor.shutdown()
-            write_json(state.memory_file, plan.memory([region.code for region in plan.regions]))
-            return stack
+                raise
 
 
 def _make_sandbox_database(admin_url: str, password: str) -> None:

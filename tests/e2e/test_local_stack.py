@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 
 from pipelines.stack.state import StateFolder
@@ -134,6 +135,17 @@ def test_a_killed_supervisor_leaves_nothing_that_up_cannot_mend(second: LocalSta
     second.must("up")
     assert status(second)["running"]
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
+
+
+def test_a_new_region_is_made_ready_beside_those_that_run(second: LocalStack) -> None:
+    before = {name: process["pid"] for name, process in processes(second).items()}
+    second.must("region", "init", "hk")
+    memory = json.loads((second.state / "state.json").read_text())
+    address = f"postgresql://web:{memory['secrets']['db_web_hk']}@127.0.0.1:{memory['ports']['postgres-hk']}/meridian"
+    with psycopg.connect(address) as connection:
+        assert connection.execute("SELECT to_regclass('links')").fetchone() == ("links",)
+    assert memory["regions"] == ["in", "hk"]
+    assert {name: process["pid"] for name, process in processes(second).items()} == before
 
 
 def test_down_stops_everything_and_keeps_the_data(second: LocalStack) -> None:

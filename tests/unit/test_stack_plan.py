@@ -73,16 +73,17 @@ def test_what_cannot_be_is_named(state: StateFolder, request_: Request, named: s
         make_plan(state, request_, {})
 
 
-def test_regions_that_were_up_stay_and_new_ones_join_them(state: StateFolder) -> None:
+def test_regions_that_run_stay_and_those_of_last_time_come_up_unasked(state: StateFolder) -> None:
     remember(make_plan(state, Request(("us",)), {}), ["us"])
     assert [region.code for region in make_plan(state, Request(), {}).regions] == ["us"]
-    assert [region.code for region in make_plan(state, Request(("hk",)), {}).regions] == ["us", "hk"]
+    assert [region.code for region in make_plan(state, Request(("hk",)), {}, running={"psp"}).regions] == ["us", "hk"]
+    assert [region.code for region in make_plan(state, Request(("hk",)), {}).regions] == ["hk"]
 
 
 def test_adding_a_region_changes_no_process_of_the_others(state: StateFolder) -> None:
     one = make_plan(state, Request(("eu",)), {})
     remember(one, ["eu"])
-    two = make_plan(state, Request(("us",)), {})
+    two = make_plan(state, Request(("us",)), {}, running={"web-eu"})
     before, after = programs.all_programs(one), programs.all_programs(two)
     assert {name: after[name] for name in before} == before
 
