@@ -44,7 +44,8 @@ COPY regions ./regions
 COPY web ./web
 USER 10001:10001
 EXPOSE 8000
-CMD ["gunicorn", "--bind", "0.0.0.0:8000", "--worker-class", "gthread", "--workers", "2", "--threads", "8", "web.wsgi:app"]
+# docker run --env MERIDIAN_REGION=eu …; the simulated PSP and web's worker are commands of compose.yaml.
+CMD ["sh", "-c", "exec gunicorn --config web/gunicorn.conf.py --bind 0.0.0.0:8000 \"web.wsgi:for_region('${MERIDIAN_REGION:?is not set}')\""]
 
 FROM base AS worker
 COPY --from=worker-packages /opt/venv /opt/venv
