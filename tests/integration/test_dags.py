@@ -19,7 +19,18 @@ DAGS = REPOSITORY / "dags"
 STEPS = ["lake_wait", "settlement_fetch", "warehouse_build", "recon_run", "warehouse_publish"]
 READ = """
 import json
+from datetime import datetime
+from zoneinfo import ZoneInfo
 from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.encoders import coerce_to_core_timetable
+from pendulum import instance
+
+def day_of_run(timetable):
+    # the partition key of the run that starts on the morning of 15 March
+    core = coerce_to_core_timetable(timetable)
+    morning = instance(datetime(2026, 3, 15, 4, 30, tzinfo=ZoneInfo(str(core._timezone))))
+    return core._get_partition_info(run_date=morning)[1]
+
 bag = DagBag(dag_folder=%r)
 print("RESULT" + json.dumps({
     "errors": bag.import_errors,
@@ -27,6 +38,7 @@ print("RESULT" + json.dumps({
         "timezone": str(dag.timetable.timezone if hasattr(dag.timetable, "timezone") else dag.timetable._timezone),
         "max_active_runs": dag.max_active_runs,
         "catchup": dag.catchup,
+        "day_of_run": day_of_run(dag.timetable),
         "tasks": {task.task_id: {"command": task.bash_command, "after": sorted(task.upstream_task_ids)}
                   for task in dag.tasks},
     } for dag in bag.dags.values()},
@@ -74,6 +86,7 @@ def test_the_steps_run_in_order_one_run_at_a_time(bag: dict[str, Any]) -> None:
 def test_a_day_is_the_regions_day(bag: dict[str, Any]) -> None:
     for code, region in load_catalog().items():
         assert bag["dags"][f"region_day_{code}"]["timezone"] == region.timezone
+        assert bag["dags"][f"region_day_{code}"]["day_of_run"] == "2026-03-14", "the day that has just ended"
 
 
 def test_a_task_is_one_meridian_command_for_its_own_region(bag: dict[str, Any]) -> None:
