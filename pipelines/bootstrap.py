@@ -24,7 +24,8 @@ _SERVICE = {
 }
 _OF_ROLE: Mapping[str, Mapping[str, str]] = {
     **{role: {**_PUBLIC, **_DATA} for role in ("relay", "dispatcher", "lake", "reader")},
-    **{role: {**_PUBLIC, **_SERVICE} for role in ("owner", "web", "worker", "retention")},
+    **{role: {**_PUBLIC, **_SERVICE} for role in ("owner", "web", "worker")},
+    "retention": {**_PUBLIC, **_DATA, **_SERVICE},  # it erases in every store
 }
 
 

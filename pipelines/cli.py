@@ -19,6 +19,8 @@ PARTS: dict[str, str | None] = {
     "pipelines.builds.commands": "warehouse",
     "pipelines.recon.commands": "recon",
     "pipelines.fx.commands": "fx",
+    "pipelines.retention.commands": "retention",
+    "pipelines.retention.certificate_commands": "certificate",
     "pipelines.sql_command": None,
 }
 FAILURE = 1

@@ -21,6 +21,7 @@ class Task(IntEnum):
 
     RELAY = 1
     INGEST = 2
+    RETENTION = 7
 
 
 class DatabaseUnreachableError(UnavailableError):

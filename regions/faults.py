@@ -14,6 +14,15 @@ POINTS: Final = frozenset(
         "ingest.after_commit",
         "web.after_gateway_answer",  # the gateway answered, our commit not made
         "worker.after_gateway_answer",
+        "retention.after_begin",  # what verification looks for is kept, nothing is erased
+        "retention.before_keys",  # rows emptied, no key destroyed
+        "retention.before_commit",  # keys destroyed, our commit not made
+        "retention.after_database",
+        "retention.after_sweep",
+        "retention.before_swap",  # new lake files written, not committed
+        "retention.after_swap",  # committed, old lake files still there
+        "retention.after_lake",
+        "retention.after_warehouse",
     }
 )
 

@@ -23,6 +23,7 @@ from typing import Any, Final, Protocol, TypedDict
 from urllib.parse import unquote, urlsplit
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -87,6 +88,12 @@ class Vault(Protocol):
     def decrypt_region(self, ciphertext: bytes, purpose: str = "gateway_webhook") -> bytes:
         """Open what `encrypt_region` made for the same purpose."""
 
+    def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature under the region's key, which never leaves the vault."""
+
+    def public_key(self) -> bytes:
+        """The key that checks the region's signatures, raw: 32 bytes. It is no secret."""
+
 
 class FileVault:
     """A vault in a folder: `region/*.key` are the region's keys, `subjects/<shard>/<subject>/<class>.key` data keys.
@@ -99,10 +106,10 @@ class FileVault:
         self._own_keys: dict[str, bytes] = {}
 
     def create_kek(self) -> None:
-        """Make the KEK, the token key and the region key, each unless it exists."""
+        """Make the KEK and the token, region and signing keys, each unless it exists."""
         folder = self._path / "region"
         make_folder(folder, within=self._path)
-        for name in ("kek-1", "token-1", "region-1"):
+        for name in ("kek-1", "token-1", "region-1", "sign-1"):
             if not (folder / f"{name}.key").exists():
                 create_once(folder / f"{name}.key", secrets.token_bytes(_KEY_BYTES))
 
@@ -178,6 +185,14 @@ class FileVault:
             return AESGCM(self._purpose_key(purpose)).decrypt(nonce, body, purpose.encode())
         except InvalidTag:
             raise VaultError("the ciphertext does not open: it was changed, or belongs elsewhere") from None
+
+    def sign(self, message: bytes) -> bytes:
+        """Ed25519; the same message gives the same signature."""
+        return Ed25519PrivateKey.from_private_bytes(self._own_key("sign-1")).sign(message)
+
+    def public_key(self) -> bytes:
+        """The public half of the signing key."""
+        return Ed25519PrivateKey.from_private_bytes(self._own_key("sign-1")).public_key().public_bytes_raw()
 
     def _own_key(self, name: str) -> bytes:
         if name not in self._own_keys:

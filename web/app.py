@@ -15,11 +15,12 @@ from web.http import handlers
 from web.http.answers import encode, json_response
 from web.links.routes import blueprint as links
 from web.payments.routes import blueprint as payments
+from web.privacy.routes import blueprint as privacy
 from web.refunds.routes import blueprint as refunds
 from web.settings import Settings
 from web.wiring import Wiring, install, wired
 
-BLUEPRINTS: tuple[Blueprint, ...] = (links, payments, refunds, checkout, gateway_webhooks)
+BLUEPRINTS: tuple[Blueprint, ...] = (links, payments, refunds, checkout, gateway_webhooks, privacy)
 
 
 def create_app(region: Region, settings: Settings, gateways: Mapping[str, Gateway] | None = None) -> Flask:

@@ -1,0 +1,107 @@
+"""Lake files, raw and decoded: Parquet pages, statistics and metadata; Avro manifests with their bounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow.parquet as pq
+
+from pipelines.retention.search.needles import Needles, Searched, canary_in
+from warehouse.lake import LakeTableMissingError
+from warehouse.lake_files import local_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyiceberg.table import Table
+
+    from pipelines.retention.planning import Desk
+
+
+def search(at: Desk, needles: Needles) -> Searched:
+    """Search every file under the lake's root, referred to or not, and every manifest of every snapshot."""
+    searched = Searched("lake")
+    for table in _tables(at):
+        _search_manifests(table, needles, searched)
+    for path in _files(at):
+        searched.count("files")
+        if needles.are_in(path.read_bytes()):
+            searched.hit(f"{path.name}, raw")
+        if path.suffix == ".parquet":
+            _search_parquet(path, needles, searched)
+    return searched
+
+
+def canaries(at: Desk) -> dict[str, bytes]:
+    """Live values that each way of searching must find: in pages, in raw bytes (statistics), in manifests."""
+    found: dict[str, bytes] = {}
+    for path in (path for path in _files(at) if path.suffix == ".parquet"):
+        file = pq.ParquetFile(path)
+        for name in file.schema_arrow.names:
+            column = file.read(columns=[name])[name].to_pylist()
+            value = canary_in([one for one in column if isinstance(one, str)])
+            if value is not None:
+                found.setdefault("decoded pages", value.encode())
+        for text in _statistics(file):
+            if canary_in([text]):
+                found.setdefault("raw bytes", text.encode())
+                found.setdefault("decoded statistics", text.encode())
+    for table in _tables(at):
+        for bound in _manifest_values(table):
+            found.setdefault("decoded manifests", bound)
+    return found
+
+
+def _tables(at: Desk) -> Iterator[Table]:
+    for name in at.found.lake:
+        try:
+            yield at.lake.table(name)
+        except LakeTableMissingError:
+            continue
+
+
+def _files(at: Desk) -> list[Path]:
+    root = Path(local_path(at.lake.uri))
+    return sorted(path for path in root.rglob("*") if path.is_file())
+
+
+def _search_manifests(table: Table, needles: Needles, searched: Searched) -> None:
+    for value in _manifest_values(table):
+        searched.count("manifest values")
+        if needles.are_in(value):
+            searched.hit(f"{table.name()[-1]} manifests")
+
+
+def _manifest_values(table: Table) -> Iterator[bytes]:
+    for snapshot in table.snapshots():
+        for manifest in snapshot.manifests(table.io):
+            for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=False):
+                file = entry.data_file
+                yield file.file_path.encode()
+                yield str(file.partition).encode()
+                yield from (file.lower_bounds or {}).values()
+                yield from (file.upper_bounds or {}).values()
+
+
+def _search_parquet(path: Path, needles: Needles, searched: Searched) -> None:
+    file = pq.ParquetFile(path)
+    for name in file.schema_arrow.names:
+        for value in file.read(columns=[name])[name].to_pylist():
+            searched.count("values")
+            if needles.are_in(value if isinstance(value, str | bytes) else str(value)):
+                searched.hit(f"{path.name}, column {name}")
+    for text in _statistics(file):
+        if needles.are_in(text):
+            searched.hit(f"{path.name}, statistics")
+    if needles.are_in(repr(file.metadata.metadata)):
+        searched.hit(f"{path.name}, metadata")
+
+
+def _statistics(file: pq.ParquetFile) -> Iterator[str]:
+    for group in range(file.metadata.num_row_groups):
+        for column in range(file.metadata.num_columns):
+            statistics = file.metadata.row_group(group).column(column).statistics
+            if statistics is not None and statistics.has_min_max:
+                for bound in (statistics.min, statistics.max):
+                    yield bound.decode("utf-8", "replace") if isinstance(bound, bytes) else str(bound)

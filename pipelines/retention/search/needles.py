@@ -1,0 +1,45 @@
+"""What is looked for, and how a hit is told without repeating it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+
+class Needles:
+    """Values to look for, as bytes. Hits are places, never the values themselves."""
+
+    def __init__(self, values: Iterable[bytes]) -> None:
+        self._values = tuple(dict.fromkeys(value for value in values if value))
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def are_in(self, content: str | bytes | None) -> bool:
+        """Whether any value occurs."""
+        if content is None:
+            return False
+        raw = content if isinstance(content, bytes) else content.encode()
+        return any(value in raw for value in self._values)
+
+
+@dataclass(slots=True)
+class Searched:
+    """What a search went through, and where it found something. `remains`: where it may, until when."""
+
+    store: str
+    looked_at: dict[str, int] = field(default_factory=dict)
+    hits: list[str] = field(default_factory=list)
+    remains: list[str] = field(default_factory=list)
+
+    def count(self, what: str, number: int = 1) -> None:
+        """Note that so many things were looked at."""
+        self.looked_at[what] = self.looked_at.get(what, 0) + number
+
+    def hit(self, place: str) -> None:
+        """Note a place, once."""
+        if place not in self.hits:
+            self.hits.append(place)
+
+
+def canary_in(values: Sequence[str | None]) -> str | None:
+    """A live value that is long enough to be told from chance."""
+    return next((value for value in values if value and len(value) >= 12), None)  # noqa: PLR2004

@@ -1,0 +1,79 @@
+"""Every row of every table that `retention` may read, as text; encrypted messages are opened first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from pipelines.retention.search.needles import Needles, Searched
+from regions.data_map import Erasure, Holds, MappedTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipelines.retention.planning import Desk
+    from regions.vault import Vault
+
+# What the search itself is looked up by lies in these; it is encrypted, under a key of the region.
+_OWN = frozenset({"retention_plans.search"})
+_HIDDEN = frozenset({("api_keys", "hash")})  # no personal data, and a secret
+
+
+def search(at: Desk, vault: Vault, needles: Needles) -> Searched:
+    """Search all of PostgreSQL."""
+    searched = Searched("postgres")
+    for table in at.found.tables.values():
+        if not _exists(at, table):
+            continue
+        for column in table.classes:
+            if (table.name, column) in _HIDDEN or f"{table.name}.{column}" in _OWN:
+                continue
+            opens = _is_encrypted_message(table, column)
+            for value in _values(at, table, column, as_bytes=opens):
+                searched.count("values")
+                if opens and isinstance(value, bytes):
+                    if needles.are_in(vault.decrypt_region(value)):
+                        _note_message(searched, table, column)
+                elif needles.are_in(value):
+                    searched.hit(f"{table.name}.{column}")
+        searched.count("tables")
+    return searched
+
+
+def canary(at: Desk) -> bytes | None:
+    """A live value: the hash of the newest plan, as text of its own row."""
+    row = at.connection.execute(
+        "SELECT encode(hash, 'hex') FROM retention_plans ORDER BY planned_at DESC LIMIT 1"
+    ).fetchone()
+    return row[0].encode() if row else None
+
+
+def _values(at: Desk, table: MappedTable, column: str, *, as_bytes: bool) -> Iterator[str | bytes | None]:
+    shown = sql.SQL("{}" if as_bytes else "{}::text").format(sql.Identifier(column))
+    query = sql.SQL("SELECT {} FROM {} WHERE {} IS NOT NULL").format(
+        shown, sql.Identifier(*table.name.split(".")), sql.Identifier(column)
+    )
+    with at.connection.transaction(), at.connection.cursor("search") as cursor:
+        for (value,) in cursor.execute(query):
+            yield value
+
+
+def _is_encrypted_message(table: MappedTable, column: str) -> bool:
+    return any(personal.name == column and personal.holds is Holds.ENVELOPE for personal in table.personal)
+
+
+def _note_message(searched: Searched, table: MappedTable, column: str) -> None:
+    """An encrypted message names the subject: it goes with its row, by its own rule."""
+    personal = next(personal for personal in table.personal if personal.name == column)
+    place = f"{table.name}.{column}, encrypted"
+    if personal.erasure is Erasure.EXPIRES:
+        if place not in searched.remains:
+            searched.remains.append(place)
+    else:
+        searched.hit(place)
+
+
+def _exists(at: Desk, table: MappedTable) -> bool:
+    row = at.connection.execute("SELECT to_regclass(%s) IS NOT NULL", (table.name,)).fetchone()
+    return bool(row and row[0])

@@ -1,0 +1,134 @@
+"""One payer asks to be erased: plan, approval, run, proof, certificate, on real PostgreSQL, vault, stream and lake."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pipelines.retention import store
+from pipelines.retention.certificate import CertificateRefusedError, check
+from pipelines.retention.certifying import certify
+from pipelines.retention.verifying import verify
+from regions.errors import KeyDestroyedError, SubjectErasedError
+from regions.vault import open_vault
+from tests.support import canary
+from tests.support.erasure import Bureau, Payer
+from warehouse.lake_files import local_path
+
+
+def stored_lake_values(bureau: Bureau, payer: Payer) -> list[str]:
+    """Every place in the lake, raw or decoded, that holds a value of this payer."""
+    env = bureau.stream.env("lake")
+    root = Path(local_path(bureau.region.lake_uri(env)))
+    return [*canary.search_lake(bureau.region, env, payer.values), *canary.search_files(root, payer.values)]
+
+
+@pytest.fixture(scope="module")
+def erased(bureau: Bureau) -> tuple[Payer, Payer, Payer]:
+    """One declined payer who is erased, one who has paid, one who asked for nothing."""
+    gone, paid, other = bureau.declined("anna"), bureau.paid("berta"), bureau.declined("clara")
+    for payer in (gone, paid):
+        assert bureau.ask(payer).status_code == 201
+    bureau.settle()
+    assert stored_lake_values(bureau, gone), "the search does not even find what is there"
+    with bureau.office() as office:
+        done = bureau.run(office, bureau.approved(office))
+        assert done.status == "done"
+    return gone, paid, other
+
+
+def test_nothing_of_the_erased_payer_is_left_in_postgres_and_lake(
+    bureau: Bureau, erased: tuple[Payer, Payer, Payer]
+) -> None:
+    gone = erased[0]
+    assert canary.search_postgres(bureau.shop.database.url, gone.values) == []
+    assert stored_lake_values(bureau, gone) == []
+
+
+def test_the_key_is_destroyed_so_that_what_kafka_holds_is_unreadable(
+    bureau: Bureau, erased: tuple[Payer, Payer, Payer]
+) -> None:
+    gone = erased[0]
+    vault = open_vault(bureau.region.vault_uri(bureau.env))
+    assert canary.search_kafka(bureau.stream.bootstrap, "eu", [gone.ciphertext])
+    sealed = {"subject": gone.subject, "retention_class": "payment_record", "ciphertext": gone.ciphertext}
+    with pytest.raises(KeyDestroyedError):
+        vault.open_json(sealed)  # type: ignore[arg-type]
+    with pytest.raises(SubjectErasedError):
+        vault.seal_json(gone.subject, "payment_record", {"email": "again"})
+
+
+def test_what_the_law_keeps_stays_readable_and_the_pseudonym_goes(
+    bureau: Bureau, erased: tuple[Payer, Payer, Payer]
+) -> None:
+    paid = erased[1]
+    vault = open_vault(bureau.region.vault_uri(bureau.env))
+    sealed = {"subject": paid.subject, "retention_class": "payment_record", "ciphertext": paid.ciphertext}
+    assert vault.open_json(sealed) == {"email": paid.email, "name": paid.name}  # type: ignore[arg-type]
+    (row,) = bureau.shop.rows("SELECT email_token, erased_at FROM data_subjects WHERE id = %s", paid.subject)
+    assert row == {"email_token": None, "erased_at": None}
+    (attempt,) = bureau.shop.rows("SELECT * FROM attempts WHERE payment_id = %s", paid.payment)
+    assert (attempt["card_token"], attempt["card_last4"], attempt["payment_token"]) == (None, None, "")
+    assert attempt["gateway_reference"]
+    requests = bureau.shop.rows("SELECT subject_id, status FROM erasure_requests ORDER BY id")
+    assert {row["subject_id"]: row["status"] for row in requests} == {
+        erased[0].subject: "done",
+        paid.subject: "open",
+    }
+
+
+def test_nobody_else_is_touched(bureau: Bureau, erased: tuple[Payer, Payer, Payer]) -> None:
+    other = erased[2]
+    (row,) = bureau.shop.rows(
+        """SELECT d.email_token, d.erased_at, s.payer ->> 'ciphertext' AS ciphertext, a.payment_token <> '' AS has_token
+             FROM data_subjects d JOIN checkout_sessions s ON s.subject_id = d.id JOIN payments p ON p.session_id = s.id
+             JOIN attempts a ON a.payment_id = p.id WHERE d.id = %s""",
+        other.subject,
+    )
+    assert row == {
+        "email_token": other.email_token,
+        "erased_at": None,
+        "ciphertext": other.ciphertext,
+        "has_token": True,
+    }
+    events = bureau.stream.lake().events().scan().to_arrow()
+    kept = [text for text in events["pii"].to_pylist() if text and json.loads(text)["subject"] == other.subject]
+    assert len(kept) == 1
+    assert bureau.stream.in_lake() == bureau.stream.committed()  # every event is still there, exactly once
+
+
+def test_the_proof_finds_its_canaries_and_nothing_else(bureau: Bureau, erased: tuple[Payer, Payer, Payer]) -> None:
+    with bureau.office() as office:
+        stored = store.latest(office.at.connection, "eu", bureau.today)
+        evidence = verify(office.at, office.vault, office.env, stored)
+    assert evidence["values_searched"] >= 6
+    found = evidence["canaries_found"]
+    assert {"postgres rows", "lake decoded pages", "lake raw bytes", "lake decoded manifests"} <= set(found)
+    kafka = next(searched for searched in evidence["searched"] if searched["store"] == "kafka")
+    assert "topic eu.payments.v1" in kafka["remains"]
+
+
+def test_the_certificate_is_signed_and_an_altered_copy_is_refused(
+    bureau: Bureau, erased: tuple[Payer, Payer, Payer], tmp_path: Path
+) -> None:
+    with bureau.office() as office:
+        path, signed = certify(office, bureau.today, None, tmp_path / "certificate.json", datetime.now(UTC))
+        key = office.vault.public_key()
+    assert json.loads(path.read_text()) == signed
+    text = path.read_text()
+    assert not any(value in text for payer in erased for value in payer.values)
+    content = check(signed, key)
+    assert content["erased_whole"] == [erased[0].subject]
+    assert any("Kafka" in line for line in content["remains"])
+    assert any(entry["subject"] == erased[1].subject and entry["why"] == "minimum" for entry in content["stays"])
+    accepted = bureau.command("certificate", "verify", str(path))
+    assert (accepted.returncode, accepted.stderr) == (0, "")
+    altered = json.loads(text)
+    altered["certificate"]["stays"] = []
+    (tmp_path / "altered.json").write_text(json.dumps(altered))
+    refused = bureau.command("certificate", "verify", str(tmp_path / "altered.json"))
+    assert refused.returncode == 3
+    assert "altered" in refused.stderr
+    with pytest.raises(CertificateRefusedError):
+        check(signed, bytes(32))
