@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypedDict, cast
+from typing import Any, Final, Literal, NotRequired, TypedDict, cast
 
 import fastjsonschema
 import orjson
@@ -59,6 +59,7 @@ class Envelope(TypedDict):
     correlation_id: str | None
     data: dict[str, Any]
     pii: SealedJson | None
+    xid: NotRequired[int | None]  # the transaction that appended it; older records do not say
 
 
 _NAME: Final = {"type": "string", "minLength": 1, "maxLength": 255}
@@ -71,7 +72,7 @@ _PII_SCHEMA: Final = {
 # Unknown attributes are allowed, as CloudEvents asks of a reader.
 _ENVELOPE_SCHEMA: Final = {
     "type": "object",
-    "required": list(Envelope.__annotations__),
+    "required": [name for name in Envelope.__annotations__ if name in Envelope.__required_keys__],
     "properties": {
         "specversion": {"enum": ["1.0"]},
         "id": {"type": "string", "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"},
@@ -88,6 +89,7 @@ _ENVELOPE_SCHEMA: Final = {
         "correlation_id": {"type": ["string", "null"]},
         "data": {"type": "object"},
         "pii": _PII_SCHEMA,
+        "xid": {"type": ["integer", "null"], "minimum": 1},
     },
 }
 
@@ -168,8 +170,12 @@ def envelope_json(
     correlation_id: str | None,
     data: Mapping[str, Any] | bytes | str,
     pii: Mapping[str, Any] | bytes | str | None,
+    xid: int | None = None,
 ) -> bytes:
-    """The record's value. `data` and `pii` may be JSON text already, as PostgreSQL gives it, and are then passed on."""
+    """The record's value. `data` and `pii` may be JSON text already, as PostgreSQL gives it, and are then passed on.
+
+    `xid` is the outbox row's transaction: with it history can say what a recorded `pg_snapshot` saw.
+    """
     return orjson.dumps(
         {
             "specversion": "1.0",
@@ -187,6 +193,7 @@ def envelope_json(
             "correlation_id": correlation_id,
             "data": orjson.Fragment(data) if isinstance(data, bytes | str) else data,
             "pii": orjson.Fragment(pii) if isinstance(pii, bytes | str) else pii,
+            "xid": xid,
         }
     )
 

@@ -87,6 +87,8 @@ def write_inputs(path: Path, inputs: Inputs, run: RunParameters) -> None:
 def _events_sql(inputs: Inputs) -> str:
     """Events up to the cut. Personal data, even as ciphertext, stays in the lake."""
     columns = "* EXCLUDE (pii, kafka_topic, kafka_partition, ingested_at)"
+    if all(column.name != "xid" for column in inputs.events.columns):  # recorded before the column was there
+        columns += ", CAST(NULL AS BIGINT) AS xid"
     rows = f"SELECT {columns} FROM {inputs.events.duckdb_sql()}"  # noqa: S608 - paths come from the lake's catalog, quoted
     if inputs.cut is None:
         return rows

@@ -13,12 +13,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.exceptions import (
+    CommitFailedException,
+    NamespaceAlreadyExistsError,
+    NoSuchTableError,
+    TableAlreadyExistsError,
+)
 
 from regions.errors import MeridianError
 from warehouse.lake_catalog import RegionCatalog, open_catalog
 from warehouse.lake_files import TableFiles, table_files
 from warehouse.lake_tables import EVENTS, NAMESPACE, QUARANTINE, STREAM_TABLES, TableDefinition
+from warehouse.lake_writer import AnotherWriterError
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -29,6 +35,7 @@ POSITIONS = "meridian.positions"
 OFFSETS = "meridian.offsets"
 FOREIGN_OFFSETS = "meridian.foreign_offsets"  # quarantine only: up to where records without a position were taken
 LAKE_SEQ = "meridian.lake_seq"
+_EVOLVE_TRIES = 20
 
 
 class LakeTableMissingError(MeridianError):
@@ -64,9 +71,12 @@ class Lake:
             self.ensure_table(definition)
 
     def ensure_table(self, definition: TableDefinition) -> Table:
-        """The table, created if it is missing; safe when several processes start at once."""
+        """The table, created if it is missing, with every column; safe when several processes start at once.
+
+        A column that the definition has gained is added: rows from before read NULL.
+        """
         try:
-            return self.catalog.load_table(definition.identifier)
+            return self._with_columns(self.catalog.load_table(definition.identifier), definition)
         except NoSuchTableError:
             pass
         with suppress(NamespaceAlreadyExistsError):
@@ -80,7 +90,20 @@ class Lake:
                 properties=definition.properties,
             )
         except TableAlreadyExistsError:
-            return self.catalog.load_table(definition.identifier)
+            return self._with_columns(self.catalog.load_table(definition.identifier), definition)
+
+    def _with_columns(self, table: Table, definition: TableDefinition) -> Table:
+        for _ in range(_EVOLVE_TRIES):
+            known = {column.name for column in table.schema().fields}
+            added = [column for column in definition.schema.fields if column.name not in known]
+            if not added:
+                return table
+            # Whoever was faster may have added the same.
+            with suppress(CommitFailedException), table.update_schema() as update:
+                for column in added:
+                    update.add_column(column.name, column.field_type, required=False)
+            table = self.catalog.load_table(definition.identifier)
+        raise AnotherWriterError(f"{definition.name} is written all the time: its new columns could not be added")
 
     def table(self, name: str) -> Table:
         """A table as it is now. Raises LakeTableMissingError before its first writer has started."""

@@ -76,6 +76,7 @@ EVENTS = TableDefinition(
         ("position", StringType(), True),  # epoch:batch:ordinal
         ("lake_seq", LongType(), True),  # one number per ingest commit
         ("ingested_at", TimestamptzType(), True),
+        ("xid", LongType(), False),  # the transaction that appended it; NULL in rows from before it was recorded
     ),
     PartitionSpec(PartitionField(source_id=8, field_id=1000, transform=DayTransform(), name="time_day")),
 )

@@ -38,7 +38,7 @@ class Rejected(NamedTuple):
 
 
 class _Parsed(NamedTuple):
-    """One event as a row, in the order of EVENTS without its last two columns."""
+    """One event as a row, in the order of EVENTS; `xid` comes last there, after what the commit itself adds."""
 
     event_id: str
     type: str
@@ -56,6 +56,7 @@ class _Parsed(NamedTuple):
     kafka_topic: str
     kafka_partition: int
     position: str
+    xid: int | None
 
 
 @dataclass(slots=True)
@@ -108,6 +109,7 @@ def _parse(region: str, record: Record) -> _Parsed:
         kafka_topic=record.topic,
         kafka_partition=record.partition,
         position=record.position,
+        xid=_transaction(envelope.get("xid")),
     )
 
 
@@ -115,6 +117,10 @@ def _in_range(number: int, pointer: str) -> int:
     if number >= 1 << 63:
         raise EventContractError(f"{pointer} does not fit 64 bits", pointer)
     return number
+
+
+def _transaction(xid: int | None) -> int | None:
+    return None if xid is None else _in_range(xid, "/xid")
 
 
 def _moment(text: str) -> datetime:
@@ -128,7 +134,7 @@ def _moment(text: str) -> datetime:
 def events_table(parsed: list[_Parsed], lake_seq: int, at: datetime) -> pa.Table:
     """The columns of the lake's events table for one commit."""
     columns: list[Any] = list(zip(*parsed, strict=True)) if parsed else [()] * len(_Parsed._fields)
-    columns += [[lake_seq] * len(parsed), [at] * len(parsed)]
+    columns[-1:-1] = [[lake_seq] * len(parsed), [at] * len(parsed)]
     arrays = [_array(column, kind.type) for column, kind in zip(columns, _EVENTS_SCHEMA, strict=True)]
     return pa.Table.from_arrays(arrays, schema=_EVENTS_SCHEMA)
 

@@ -35,6 +35,7 @@ class OutboxRow(NamedTuple):
     correlation_id: str | None
     data: str
     pii: str | None
+    xid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def rows_of(connection: psycopg.Connection, batch: Batch) -> Generator[list[Outb
     """
     columns = (
         "id::text, type, family, subject, sequence, merchant_id, livemode, time, schema_version, correlation_id, "
-        "data::text, pii::text"
+        "data::text, pii::text, xid::text::bigint"
     )
     with connection.transaction(), connection.cursor(name="relay_batch") as rows:
         rows.execute(

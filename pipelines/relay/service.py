@@ -37,6 +37,7 @@ def record_value(region: str, row: OutboxRow) -> bytes:
         correlation_id=row.correlation_id,
         data=row.data,
         pii=row.pii,
+        xid=row.xid,
     )
 
 

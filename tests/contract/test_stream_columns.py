@@ -37,6 +37,7 @@ def row(kind: str, number: int = 0, **changed: object) -> OutboxRow:
         correlation_id=None if number % 2 else "req_eu_x",
         data=orjson.dumps(found.examples[0], option=orjson.OPT_INDENT_2).decode(),
         pii=orjson.dumps(sealed).decode() if number % 2 else None,
+        xid=2**32 + number,
     )
     return base._replace(**changed)
 
@@ -52,7 +53,7 @@ def test_every_type_of_event_arrives_column_by_column() -> None:
     assert found.rejected == []
     columns = events_table(found.events, 7, AT).to_pylist()
     for item, arrived in zip(sent, columns, strict=True):
-        for name in ("event_id", "type", "family", "subject", "sequence", "merchant_id", "livemode", "time"):
+        for name in ("event_id", "type", "family", "subject", "sequence", "merchant_id", "livemode", "time", "xid"):
             assert arrived[name] == getattr(item, name), name
         assert arrived["schema_version"] == item.schema_version
         assert arrived["correlation_id"] == item.correlation_id
@@ -61,6 +62,14 @@ def test_every_type_of_event_arrives_column_by_column() -> None:
         assert (arrived["region"], arrived["position"], arrived["kafka_partition"]) == ("eu", "1:2:3", 1)
         assert (arrived["lake_seq"], arrived["ingested_at"]) == (7, AT)
         assert UUID(arrived["event_id"]).version == 7
+
+
+def test_a_record_of_before_the_transaction_was_told_has_none() -> None:
+    old = orjson.loads(GOOD.value or b"")
+    del old["xid"]
+    found = sort_records("eu", [GOOD, GOOD._replace(value=orjson.dumps(old))])
+    assert found.rejected == []
+    assert events_table(found.events, 7, AT)["xid"].to_pylist() == [2**32, None]
 
 
 def test_no_records_make_an_empty_table_with_all_columns() -> None:
@@ -89,6 +98,8 @@ BAD = {
     "another key": (GOOD._replace(key=b"object_2"), "key is not the event's subject"),
     "no key": (GOOD._replace(key=None), "key is not the event's subject"),
     "no date": (GOOD._replace(value=changed(GOOD.value or b"", time="2026-02-31T12:00:00.000000Z")), "/time"),
+    "a transaction that is none": (GOOD._replace(value=changed(GOOD.value or b"", xid=0)), "/xid"),
+    "a transaction beyond 64 bits": (GOOD._replace(value=changed(GOOD.value or b"", xid=2**63)), "64 bits"),
     "a sequence beyond 64 bits": (GOOD._replace(value=changed(GOOD.value or b"", sequence=2**63)), "64 bits"),
 }
 
