@@ -26,7 +26,7 @@ from tests.support.regional import RegionDatabase
 from warehouse.lake import Lake
 
 REPOSITORY = Path(__file__).parents[2]
-AWAIT_SECONDS = 60.0
+AWAIT_SECONDS = 120.0
 KINDS = ("link.created", "checkout.opened", "payment.created", "payment.succeeded", "journal.posted")
 
 
@@ -212,7 +212,9 @@ class Stream:
             if time.monotonic() > deadline:
                 missing, extra = expected - found, found - expected
                 logs = "\n".join(self.log(name)[-3000:] for name in ("relay", "ingest"))
-                raise AssertionError(f"missing {len(missing)}, extra {len(extra)} of {expected.total()}\n{logs}")
+                codes = [process.poll() for process in self.processes]
+                counts = f"missing {len(missing)}, extra {len(extra)} of {expected.total()}"
+                raise AssertionError(f"{counts}; exit codes {codes}\n{logs}")
             time.sleep(0.1)
 
     def produce_raw(self, topic: str, value: bytes, key: bytes | None = None, partition: int = 0) -> None:
