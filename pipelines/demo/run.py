@@ -34,7 +34,6 @@ DEFINITE_WAIT_S = 150.0  # an attempt whose answer is lost is settled by webhook
 POLL_S = 0.5
 COUNTS_MAX = 3  # somebody may be paying by hand while we count
 COUNTED_STEPS = 4
-TAIL_LINES = 12
 
 
 class DemoError(MeridianError):
@@ -193,7 +192,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
 
 
 def job(*arguments: str) -> str:
-    """Run a `meridian` job as anybody would, and return its output. Raises DemoError with the end of its messages."""
+    """Run a `meridian` job as anybody would, and return its output. Raises DemoError with its last message."""
     done = subprocess.run(
         [sys.executable, "-m", "pipelines.cli", *arguments],
         check=False,
@@ -203,8 +202,8 @@ def job(*arguments: str) -> str:
         text=True,
     )
     if done.returncode != 0:
-        tail = " | ".join((done.stderr or done.stdout).strip().splitlines()[-TAIL_LINES:])
-        raise DemoError(f"`meridian {' '.join(arguments)}` failed with exit code {done.returncode}: {tail}")
+        last = ((done.stderr or done.stdout).strip().splitlines() or ["no message"])[-1]
+        raise DemoError(f"`meridian {' '.join(arguments)}` failed with exit code {done.returncode}: {last}")
     return done.stdout
 
 
