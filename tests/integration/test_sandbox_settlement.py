@@ -72,7 +72,7 @@ def test_a_day_is_settled_once_and_says_what_happened(psp: Psp) -> None:
     assert (third["Modification Merchant Reference"], third["Gross Debit (GC)"]) == (refund["reference"], "25.00")
     assert (fee["Net Debit (NC)"], payout["Net Debit (NC)"]) == ("0.10", "74.30")
     assert {row["Batch Number"] for row in rows} == {"1"}
-    assert {row["Booking Date"] for row in rows} == {f"{today(psp)} 23:50:00"}
+    assert {row["Booking Date"] for row in rows} == {f"{today(psp)} 23:59:59"}
 
 
 def test_settling_again_answers_the_same_batch_and_new_payments_get_a_new_one(psp: Psp) -> None:

@@ -11,7 +11,7 @@ from regions.money import exponent
 
 LineType = Literal["Settled", "Refunded", "Fee", "MerchantPayout"]
 
-_BOOKING_TIME = time(23, 50)
+_BOOKING_TIME = time(23, 59, 59)  # a batch is booked after everything that it holds
 _PARTS = 1_000_000
 _VARIANTS = {"visa": "visastandardcredit", "mc": "mcstandardcredit", "amex": "amex"}
 AUTOMATIC = "<auto>"  # the modification reference of a capture that nobody asked for
