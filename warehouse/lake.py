@@ -13,12 +13,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from psycopg.errors import UndefinedTable
 from pyiceberg.exceptions import (
     CommitFailedException,
     NamespaceAlreadyExistsError,
     NoSuchTableError,
     TableAlreadyExistsError,
 )
+from sqlalchemy.exc import ProgrammingError
 
 from regions.errors import MeridianError
 from warehouse.lake_catalog import RegionCatalog, open_catalog
@@ -109,6 +111,10 @@ class Lake:
         """A table as it is now. Raises LakeTableMissingError before its first writer has started."""
         try:
             return self.catalog.load_table(f"{NAMESPACE}.{name}")
+        except ProgrammingError as error:
+            if not isinstance(error.orig, UndefinedTable):
+                raise
+            raise LakeTableMissingError("The lake has no catalog yet: start the ingest first") from error
         except NoSuchTableError as error:
             raise LakeTableMissingError(f"The lake has no table {name!r} yet: start the ingest first") from error
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from psycopg.errors import InsufficientPrivilege
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.update import TableRequirement, TableUpdate, ValidatableTableRequirement
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from regions.errors import ConfigurationError, UnavailableError
 
@@ -44,6 +45,14 @@ class RegionCatalog(SqlCatalog):
 
     Iceberg's own requirements cover the parent snapshot; a commit that only sets properties (positions) has none.
     """
+
+    def create_tables(self) -> None:
+        """Create the catalog's own tables; a role that only reads leaves that to the ingest."""
+        try:
+            super().create_tables()
+        except ProgrammingError as error:
+            if not isinstance(error.orig, InsufficientPrivilege):
+                raise
 
     def commit_table(
         self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]

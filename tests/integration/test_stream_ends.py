@@ -1,6 +1,8 @@
 """Outbox to lake through real relay and ingest processes: what arrives, in which order, and what is set aside."""
 
+import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -90,6 +92,27 @@ def test_what_is_no_event_is_set_aside_once_with_its_reason(stream: Stream) -> N
             *["the record carries no position: the relay did not send it"] * 2,
         ]
     )
+
+
+def test_the_commands_create_topics_once_wait_for_the_lake_and_show_it(stream: Stream) -> None:
+    first, second = stream.command("topics", "create"), stream.command("topics", "create")
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert sorted(first.stdout.split()[1::2]) == sorted(stream.topics)
+    assert second.stdout == "all topics exist\n"
+    ids = stream.trade(seeded(), 10)
+    today = str(stream.region.accounting_date(datetime.now(UTC)))
+    late = stream.command("lake", "wait", "--date", today, "--timeout", "1")
+    assert (late.returncode, late.stdout) == (1, "")
+    assert f"the relay has not sent {len(ids)} events" in late.stderr
+    stream.start("relay")
+    stream.start("ingest")
+    done = stream.command("lake", "wait", "--date", today, "--timeout", "60")
+    assert done.returncode == 0, done.stderr
+    assert f"the lake of eu holds everything up to {today}" in done.stdout
+    status = json.loads(stream.command("lake", "status", "--json").stdout)
+    assert (status["events"], status["is_caught_up"]) == (len(ids), True)
+    wrong = stream.command("lake", "wait", "--date", "tomorrow")
+    assert (wrong.returncode, len(wrong.stderr.splitlines())) == (2, 1), wrong.stderr
 
 
 def sent_batches(stream: Stream) -> int:

@@ -155,6 +155,18 @@ class Stream:
         self.processes.append(process)
         return process
 
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a `meridian` command for this region, as the role `reader`."""
+        return subprocess.run(
+            [sys.executable, "-c", "from pipelines.cli import main; main()", *arguments, "--region", self.region.code],
+            cwd=REPOSITORY,
+            env=self.env("reader"),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
     def stop(self, process: subprocess.Popen[bytes]) -> int:
         """Ask a process to stop, and return its exit code."""
         process.send_signal(signal.SIGTERM)
