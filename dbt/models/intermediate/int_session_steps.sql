@@ -1,30 +1,46 @@
--- The first time that each session reached each step. A step counts only if the step before it was reached no later.
-with opened as (
-    select session_id, opened_at from {{ ref('stg_checkout_opened') }}
+-- The first time that each session reached each step of each funnel. A step counts if it is not before the step in front of
+-- it and within the conversion window; taking the first such event at each step leaves the most time for those behind it.
+with
+{% for funnel in funnels() -%}
+{% set first = funnel.steps[0] -%}
+{{ funnel.name }}_1 as (
+    select
+        session_id,
+        min({{ first.at }}) as reached_at,
+        min({{ first.at }}) + to_hours({{ funnel.window_hours }}) as closes_at
+    from {{ ref('stg_' ~ first.event | replace('.', '_')) }}
+    group by session_id
 ),
 
-submitted as (
+{% for step in funnel.steps[1:] -%}
+{{ funnel.name }}_{{ loop.index + 1 }} as (
     select
-        submissions.session_id,
-        min(submissions.submitted_at) as submitted_at
-    from {{ ref('stg_checkout_submitted') }} as submissions
-    inner join opened on submissions.session_id = opened.session_id
-    where submissions.submitted_at >= opened.opened_at
-    group by submissions.session_id
+        events.session_id,
+        min(events.{{ step.at }}) as reached_at,
+        earlier.closes_at
+    from {{ ref('stg_' ~ step.event | replace('.', '_')) }} as events
+    inner join {{ funnel.name }}_{{ loop.index }} as earlier on events.session_id = earlier.session_id
+    where events.{{ step.at }} >= earlier.reached_at and events.{{ step.at }} <= earlier.closes_at
+    group by events.session_id, earlier.closes_at
 ),
 
-succeeded as (
-    select
-        payments.session_id,
-        min(payments.succeeded_at) as succeeded_at
-    from {{ ref('stg_payment_succeeded') }} as payments
-    inner join submitted on payments.session_id = submitted.session_id
-    where payments.succeeded_at >= submitted.submitted_at
-    group by payments.session_id
+{% endfor -%}
+{% endfor -%}
+steps as (
+    {% for funnel in funnels() -%}
+    {% set is_last_funnel = loop.last -%}
+    {% for step in funnel.steps -%}
+    select '{{ funnel.name }}' as funnel, session_id, {{ loop.index }} as step_number, '{{ step.name }}' as step, reached_at
+    from {{ funnel.name }}_{{ loop.index }}
+    {{ 'union all' if not (loop.last and is_last_funnel) }}
+    {% endfor -%}
+    {% endfor -%}
 )
 
-select session_id, 1 as step_number, 'opened' as step, opened_at as reached_at from opened
-union all
-select session_id, 2 as step_number, 'submitted' as step, submitted_at as reached_at from submitted
-union all
-select session_id, 3 as step_number, 'succeeded' as step, succeeded_at as reached_at from succeeded
+select
+    funnel,
+    session_id,
+    step_number,
+    step,
+    reached_at
+from steps
