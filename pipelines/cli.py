@@ -20,6 +20,7 @@ PARTS: dict[str, str | None] = {
     "pipelines.recon.commands": "recon",
     "pipelines.fx.commands": "fx",
     "pipelines.retention.commands": "retention",
+    "pipelines.residency.commands": "residency",
     "pipelines.retention.certificate_commands": "certificate",
     "pipelines.sql_command": None,
 }
