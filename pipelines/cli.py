@@ -22,6 +22,7 @@ PARTS: dict[str, str | None] = {
     "pipelines.retention.commands": "retention",
     "pipelines.residency.commands": "residency",
     "pipelines.retention.certificate_commands": "certificate",
+    "pipelines.funnel.commands": None,
     "pipelines.sql_command": None,
 }
 FAILURE = 1

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from regions.errors import ConfigurationError, MeridianError
+from regions.funnels import load_funnels
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt"
 RECON = "tag:recon"
+GLOBAL = "tag:global"
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")  # no secret reaches dbt
 _SHOWN_MAX = 5
 
@@ -31,16 +33,24 @@ class TransformResult:
 
 
 def run_models(work: Path, *, recon: bool) -> TransformResult:
-    """Build and test the models of one stage: those of reconciliation, or all others.
+    """Build and test a region's models of one stage: those of reconciliation, or all others.
 
     `work` holds `warehouse.duckdb` (written) and `lake.duckdb` (read). Raises TransformError if anything fails.
     """
+    return _run(work, ["--select", RECON] if recon else ["--exclude", RECON, GLOBAL])
+
+
+def run_global_models(work: Path) -> TransformResult:
+    """Build and test the models of the global warehouse; otherwise as `run_models`."""
+    return _run(work, ["--select", GLOBAL])
+
+
+def _run(work: Path, selection: list[str]) -> TransformResult:
     if not (PROJECT / "dbt_project.yml").is_file():
         raise ConfigurationError(f"The dbt project is not at {PROJECT}: run Meridian from its checkout")
     target = work / "target"
     results = target / "run_results.json"
     results.unlink(missing_ok=True)
-    selection = ["--select", RECON] if recon else ["--exclude", RECON]
     done = subprocess.run(
         [
             sys.executable,
@@ -81,6 +91,7 @@ def dbt_environment(work: Path) -> dict[str, str]:
         "DBT_VERSION_CHECK": "false",
         "DBT_LOG_LEVEL_FILE": "none",  # megabytes of debug lines, a second of every build
         "DO_NOT_TRACK": "1",
+        "MERIDIAN_DBT_FUNNELS": json.dumps([funnel.to_json() for funnel in load_funnels().values()]),
     }
 
 
