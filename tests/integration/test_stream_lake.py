@@ -20,7 +20,7 @@ from regions.errors import MeridianError
 from regions.events import envelope_json, registry
 from regions.ids import new_id
 from tests.support.regional import RegionDatabase
-from tests.support.stream import Stream, running_broker, seeded, stream_on
+from tests.support.stream import Stream, await_that, running_broker, seeded, stream_on
 from warehouse.lake import POSITIONS, Lake, read_lake_seq
 from warehouse.lake_writer import SNAPSHOTS_KEPT_MAX, AnotherWriterError, stage_append
 
@@ -183,8 +183,9 @@ def test_waiting_ends_when_everything_is_there_and_not_before(stream: Stream) ->
     with pytest.raises(LakeBehindError, match=r"the relay has not sent \d+ events"):
         wait(stream, 0.5)
     stream.start("relay")
+    await_that("the relay has sent everything", lambda: stream.unsent() == 0)
     with pytest.raises(LakeBehindError, match="The lake has no table|has not reached"):
-        wait(stream, 3)
+        wait(stream, 0.5)
     stream.start("ingest")
     assert wait(stream, 30) >= 1
     assert sum(stream.in_lake().values()) == len(ids)
