@@ -129,7 +129,7 @@ def test_a_run_that_died_leaves_its_key_bound_to_the_object(
 def test_nothing_to_ask_is_answered_and_stored_at_once(client: FlaskClient, stage: Stage, sent: dict[str, str]) -> None:
     stage.is_settled = True
     assert client.post("/v1/things", headers=sent).get_json() == {"state": "settled"}
-    assert client.post("/v1/things", headers=sent).headers["Idempotent-Replayed"] == "true"
+    assert client.post("/v1/things", headers=sent).headers["Idempotency-Replayed"] == "true"
     assert stage.done == ["intend"]
 
 

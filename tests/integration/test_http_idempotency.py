@@ -43,8 +43,8 @@ def test_a_repeated_request_is_replayed_byte_for_byte(client: FlaskClient, regio
     second = client.post("/v1/links", json=BODY | {"reference": reference}, headers=sent)
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.data == second.data
-    assert "Idempotent-Replayed" not in first.headers
-    assert second.headers["Idempotent-Replayed"] == "true"
+    assert "Idempotency-Replayed" not in first.headers
+    assert second.headers["Idempotency-Replayed"] == "true"
     assert first.headers["Request-Id"] != second.headers["Request-Id"]
     assert count(region_database, reference) == (1, 1)
 
@@ -97,7 +97,7 @@ def test_deactivation_is_replayed_too(client: FlaskClient, region_database: Regi
     sent = headers(region_database, str(uuid.uuid4()))
     answers = [client.post(f"/v1/links/{link['id']}/deactivate", headers=sent) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
-    assert answers[1].headers["Idempotent-Replayed"] == "true"
+    assert answers[1].headers["Idempotency-Replayed"] == "true"
 
 
 def test_a_request_in_flight_is_told_to_wait(client: FlaskClient, region_database: RegionDatabase) -> None:
@@ -137,7 +137,7 @@ def test_concurrent_duplicates_make_one_link_across_threads_and_processes(region
             answers = list(pool.map(send, [reference] * 16))
             assert {answer.status_code for answer in answers} == {201}
             assert len({answer.json()["id"] for answer in answers}) == 1
-            assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
+            assert sum("Idempotency-Replayed" not in answer.headers for answer in answers) == 1
         doubled = httpx.post(
             f"{base}/v1/links",
             json=BODY,

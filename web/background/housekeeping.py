@@ -15,7 +15,7 @@ IDEMPOTENCY_KEYS_KEPT = timedelta(days=1)
 _BATCH = 1000
 _FORGET_KEYS = text("""
 DELETE FROM idempotency_keys WHERE (merchant_id, livemode, key) IN (
-  SELECT merchant_id, livemode, key FROM idempotency_keys WHERE created_at < :before LIMIT :batch FOR UPDATE SKIP LOCKED
+  SELECT merchant_id, livemode, key FROM idempotency_keys WHERE created_at < :before LIMIT :batch
 )
 """)
 

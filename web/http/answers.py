@@ -8,7 +8,7 @@ from flask import Response, g
 from regions.ids import new_id
 from web.wiring import wired
 
-REPLAYED_HEADER = "Idempotent-Replayed"
+REPLAYED_HEADER = "Idempotency-Replayed"
 
 
 Write = Callable[[Mapping[str, Any] | None], None]
