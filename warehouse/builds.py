@@ -194,7 +194,7 @@ class Warehouse:
         write_inputs(
             self._work / "lake.duckdb",
             record.inputs,
-            RunParameters(self.region.code, self.region.timezone, record.business_date),
+            RunParameters(self.region.code, self.region.timezone, record.business_date, self.region.currencies[0]),
         )
         desk = self._work / "warehouse.duckdb"
         desk.unlink(missing_ok=True)

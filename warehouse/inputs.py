@@ -6,7 +6,7 @@ in no command line and in no model, and no view over lake files ends up in a pub
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import duckdb
 
 from regions.errors import MeridianError
 from warehouse.lake_files import Column, TableFiles
+from warehouse.lake_fx import no_rates
 
 
 class InputsGoneError(MeridianError):
@@ -28,6 +29,7 @@ class RunParameters:
     region: str
     timezone: str
     business_date: date
+    default_currency: str  # the merchants' currency unless they declare another: the region's first
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Inputs:
     events: TableFiles
     settlement_lines: TableFiles
     cut: StreamCut | None = None
+    fx_rates: TableFiles = field(default_factory=no_rates)
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a build's record."""
@@ -58,11 +61,12 @@ class Inputs:
             _read_files(document["events"]),
             _read_files(document["settlement_lines"]),
             StreamCut(**cut) if cut else None,
+            _read_files(document["fx_rates"]) if "fx_rates" in document else no_rates(),  # older builds knew none
         )
 
     def check_files(self) -> None:
         """Raises InputsGoneError naming the first file that compaction or retention has removed."""
-        for path in (*self.events.files, *self.settlement_lines.files):
+        for path in (*self.events.files, *self.settlement_lines.files, *self.fx_rates.files):
             if not Path(path).is_file():
                 raise InputsGoneError(
                     f"The recorded inputs are gone: {path} is no longer in the lake. Use --refresh to take new ones"
@@ -75,12 +79,13 @@ def write_inputs(path: Path, inputs: Inputs, run: RunParameters) -> None:
     staged.unlink(missing_ok=True)
     with duckdb.connect(str(staged)) as connection:
         connection.execute(
-            "CREATE TABLE run AS SELECT ? AS region, ? AS timezone, CAST(? AS DATE) AS business_date",
-            [run.region, run.timezone, run.business_date],
+            "CREATE TABLE run AS SELECT ? AS region, ? AS timezone, CAST(? AS DATE) AS business_date, "
+            "? AS default_currency",
+            [run.region, run.timezone, run.business_date, run.default_currency],
         )
         connection.execute(f"CREATE VIEW events AS {_events_sql(inputs)}")
-        lines = f"SELECT * FROM {inputs.settlement_lines.duckdb_sql()}"  # noqa: S608 - paths are quoted
-        connection.execute(f"CREATE VIEW settlement_lines AS {lines}")
+        for name, files in (("settlement_lines", inputs.settlement_lines), ("fx_rates", inputs.fx_rates)):
+            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {files.duckdb_sql()}")  # noqa: S608 - paths are quoted
     staged.replace(path)
 
 

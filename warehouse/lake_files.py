@@ -10,6 +10,7 @@ from pyiceberg.types import (
     BinaryType,
     BooleanType,
     DateType,
+    DecimalType,
     IcebergType,
     IntegerType,
     LongType,
@@ -20,6 +21,7 @@ from pyiceberg.types import (
 from regions.errors import MeridianError
 
 if TYPE_CHECKING:
+    from pyiceberg.schema import Schema
     from pyiceberg.table import Table
 
 
@@ -86,14 +88,18 @@ def table_files(table: Table, snapshot_id: int | None = None) -> TableFiles:
             if task.delete_files:
                 raise LakeFilesError(f"{table.name()[-1]} has delete files: deletes in the lake are copy-on-write")
             paths.append(local_path(task.file.file_path))
-    columns = tuple(Column(item.field_id, item.name, _duckdb_type(item.field_type)) for item in table.schema().fields)
     return TableFiles(
         table=table.name()[-1],
         snapshot_id=snapshot.snapshot_id if snapshot else None,
         lake_seq=int(table.properties.get("meridian.lake_seq", "0")),
         files=tuple(sorted(paths)),
-        columns=columns,
+        columns=columns_of(table.schema()),
     )
+
+
+def columns_of(schema: Schema) -> tuple[Column, ...]:
+    """The columns of a table as DuckDB reads them."""
+    return tuple(Column(item.field_id, item.name, _duckdb_type(item.field_type)) for item in schema.fields)
 
 
 def local_path(uri: str) -> str:
@@ -105,6 +111,8 @@ def local_path(uri: str) -> str:
 
 
 def _duckdb_type(kind: IcebergType) -> str:
+    if isinstance(kind, DecimalType):
+        return f"DECIMAL({kind.precision}, {kind.scale})"
     if type(kind) not in _DUCKDB_TYPES:
         raise LakeFilesError(f"No DuckDB type is known for Iceberg type {kind}")
     return _DUCKDB_TYPES[type(kind)]

@@ -14,6 +14,7 @@ from warehouse.builds import Warehouse
 from warehouse.inputs import Inputs
 from warehouse.lake import POSITIONS, Lake, read_map
 from warehouse.lake_files import table_files
+from warehouse.lake_fx import FX_RATES
 from warehouse.lake_tables import EVENTS
 
 if TYPE_CHECKING:
@@ -43,11 +44,12 @@ def take_inputs(region: Region, env: Mapping[str, str]) -> Inputs:
     try:
         events = lake.ensure_table(EVENTS)
         lines = lake.ensure_table(SETTLEMENT_LINES)
+        rates = table_files(lake.ensure_table(FX_RATES))
         files = table_files(events)
         if not files.files:
-            return Inputs(files, table_files(lines))
+            return Inputs(files, table_files(lines), fx_rates=rates)
         with psycopg.connect(region.database_url(env), autocommit=True) as connection:
             cut = find_cut(batch_ends(connection), read_map(events, POSITIONS))
-        return Inputs(files, table_files(lines), cut)
+        return Inputs(files, table_files(lines), cut, rates)
     finally:
         lake.close()

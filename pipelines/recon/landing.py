@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 
+from pipelines.recon.settlement import report_name
 from warehouse.lake import LAKE_SEQ, read_lake_seq, read_map
 from warehouse.lake_tables import TableDefinition
 from warehouse.lake_writer import AnotherWriterError
@@ -82,6 +84,12 @@ class Landed:
     sha256: str
     line_count: int
     is_new: bool
+
+
+def is_landed(lake: Lake, gateway: str, day: date, content: bytes) -> bool:
+    """Whether exactly this content is what the lake has of a gateway's report of a day."""
+    landed = read_map(lake.ensure_table(SETTLEMENT_LINES), REPORTS)
+    return landed.get(report_name(gateway, day)) == hashlib.sha256(content).hexdigest()
 
 
 def land(

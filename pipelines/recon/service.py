@@ -8,9 +8,10 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.expectations.door import Door
 from pipelines.recon.fetch import FetchedReport, fetch_report
 from pipelines.recon.formats import adyen
-from pipelines.recon.landing import SETTLEMENT_LINES, Landed, land
+from pipelines.recon.landing import SETTLEMENT_LINES, Landed, is_landed, land
 from pipelines.recon.settlement import SettlementReport, SettlementReportError
 from regions.errors import UsageError
 from warehouse.builds import Warehouse
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from regions.region import Region
     from warehouse.build_record import BuildRecord
 
+SUITE = "settlement_lines"
 GATEWAY = "sandbox"  # the only one so far; it prints Adyen's format and moves no real money
 
 
@@ -64,12 +66,19 @@ def reconcile_day(region: Region, day: date, env: Mapping[str, str], settlement:
 def land_day(
     lake: Lake, region: Region, day: date, env: Mapping[str, str], settlement: Path | None = None
 ) -> tuple[Landed | None, SettlementReport | None]:
-    """Fetch the day's report (or read it from a file), check it, and land it; nothing if the gateway has none."""
+    """Fetch the day's report (or read it from a file), check it, and land it; nothing if the gateway has none.
+
+    A report that is refused goes to quarantine.
+    """
     fetched = _read(settlement) if settlement else fetch_report(region, day, env)
     if fetched is None:
         return None, None
-    report = adyen.parse_report(fetched.content, name=fetched.name, gateway=GATEWAY, report_date=day)
-    _check_accounts(region, fetched.name, report)
+    door = Door.of(region, env)
+    with door.guard(SUITE, fetched.name, fetched.content):
+        if not is_landed(lake, GATEWAY, day, fetched.content):  # judged then
+            door.expect(SUITE, fetched.name, adyen.raw_columns(fetched.content, name=fetched.name))
+        report = adyen.parse_report(fetched.content, name=fetched.name, gateway=GATEWAY, report_date=day)
+        _check_accounts(region, fetched.name, report)
     return land(lake, region, report, fetched.closed_at, livemode=False), report
 
 

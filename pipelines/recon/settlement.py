@@ -68,7 +68,7 @@ class SettlementReport:
     @property
     def name(self) -> str:
         """Which report this is, whatever its content: landing it again replaces it."""
-        return f"{self.gateway}/{self.report_date.isoformat()}"
+        return report_name(self.gateway, self.report_date)
 
     def line_ids(self, region: str) -> list[str]:
         """An id per line: the hash of what it says and of how many before it say the same, not of where it stands."""
@@ -80,6 +80,11 @@ class SettlementReport:
             text = "\x1f".join(str(part) for part in (region, self.gateway, *astuple(said), seen[said]))
             ids.append(hashlib.sha256(text.encode()).hexdigest()[:32])
         return ids
+
+
+def report_name(gateway: str, report_date: date) -> str:
+    """Which report that is, whatever its content."""
+    return f"{gateway}/{report_date.isoformat()}"
 
 
 def check_feet(name: str, lines: Iterable[SettlementLine]) -> None:

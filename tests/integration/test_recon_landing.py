@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import duckdb
@@ -54,8 +55,25 @@ def test_a_report_that_does_not_foot_leaves_the_lake_as_it_is(place: Bench, tmp_
     broken = tmp_path / "broken.csv"
     broken.write_bytes(b"\n".join([line for line in content.splitlines() if b",Fee," not in line]))
     with pytest.raises(SettlementReportError, match=r"broken\.csv, batch 1 does not foot"):
-        land_day(place.lake, place.region, DAY, {}, broken)
+        land_day(place.lake, place.region, DAY, {"MERIDIAN_STATE": str(tmp_path)}, broken)
     assert lines(place) == before
+    [page] = tmp_path.glob("quarantine/eu/settlement_lines/*/report.html")
+    assert "does not foot" in page.read_text()
+    assert (page.parent / "broken.csv").read_bytes() == broken.read_bytes()
+
+
+def test_what_great_expectations_finds_is_named_with_its_line_and_column(place: Bench, tmp_path: Path) -> None:
+    content, _ = TradedDay(place.region).trade(8).report()
+    broken = tmp_path / "broken.csv"
+    broken.write_bytes(content.replace(b",EUR,", b",euro,", 1))
+    env = {"MERIDIAN_STATE": str(tmp_path)}
+    with pytest.raises(UsageError, match=r"broken\.csv, line 2, column Gross Currency: `euro` must be a currency code"):
+        land_day(place.lake, place.region, DAY, env, broken)
+    [report] = tmp_path.glob("quarantine/eu/settlement_lines/*/report.json")
+    assert json.loads(report.read_text())["findings"][0]["examples"] == [
+        {"line": 2, "column": "Gross Currency", "value": "euro"}
+    ]
+    assert lines(place) == []
 
 
 def test_another_regions_account_is_refused(place: Bench, tmp_path: Path) -> None:
@@ -65,7 +83,7 @@ def test_another_regions_account_is_refused(place: Bench, tmp_path: Path) -> Non
     with pytest.raises(
         SettlementReportError, match="line 2: Merchant Account is 'MeridianUS', but region eu has MeridianEU"
     ):
-        land_day(place.lake, place.region, DAY, {}, other)
+        land_day(place.lake, place.region, DAY, {"MERIDIAN_STATE": str(tmp_path)}, other)
 
 
 def test_a_file_that_is_not_there_is_named(place: Bench, tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from regions.errors import UsageError
 from tests.support.warehouse import DAY, Bench, TradedDay, bench
 from warehouse import builds
 from warehouse.build_record import BuildStatus
-from warehouse.builds import WarehouseBusyError
 from warehouse.dbt_runner import TransformError
 from warehouse.inputs import InputsGoneError, RunParameters, StreamCut, write_inputs
+from warehouse.pointer import WarehouseBusyError
 from warehouse.query import open_published
 
 PLANTS = ["missing_at_gateway", "missing_with_us", "amount", "duplicate", "currency"]
@@ -122,7 +122,7 @@ def test_the_cut_leaves_out_events_of_later_batches(tmp_path: Path) -> None:
     with bench(tmp_path) as place:
         place.append(TradedDay(place.region).trade(4).events)
         inputs = replace(place.inputs(), cut=StreamCut(1, 5))  # each event of the generator is a batch of its own
-        write_inputs(tmp_path / "lake.duckdb", inputs, RunParameters("eu", "Europe/Berlin", DAY))
+        write_inputs(tmp_path / "lake.duckdb", inputs, RunParameters("eu", "Europe/Berlin", DAY, "EUR"))
     with duckdb.connect(str(tmp_path / "lake.duckdb"), read_only=True) as connection:
         assert connection.execute("SELECT max(position), count(*) FROM events").fetchone() == ("1:5:1", 5)
 

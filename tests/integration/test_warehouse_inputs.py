@@ -61,7 +61,7 @@ def test_a_payment_whose_journal_is_still_on_its_way_waits_for_it(
 
     inputs = take_inputs(region, database.env_for("lake"))
     assert inputs.cut == StreamCut(1, 1)
-    write_inputs(tmp_path / "lake.duckdb", inputs, RunParameters("eu", region.timezone, DAY))
+    write_inputs(tmp_path / "lake.duckdb", inputs, RunParameters("eu", region.timezone, DAY, "EUR"))
     with duckdb.connect(str(tmp_path / "lake.duckdb"), read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM events").fetchone() == (len(first),)
         assert connection.execute("SELECT count(*) FROM events WHERE type = 'payment.succeeded'").fetchone() == (1,)

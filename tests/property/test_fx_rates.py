@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.fx.calendar import business_days, central_date, publication_moment
 from pipelines.fx.ecb import bundled_history
 from pipelines.fx.rates import (
     MAX_AGE_DAYS,
@@ -19,6 +18,7 @@ from pipelines.fx.rates import (
     RateTable,
     convert_minor,
 )
+from regions.target_days import business_days, central_date, publication_moment
 
 DAYS = bundled_history()
 TABLE = RateTable(DAYS)

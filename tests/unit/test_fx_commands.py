@@ -10,7 +10,7 @@ RUN = CliRunner()
 
 
 def test_a_sunday_takes_fridays_rate() -> None:
-    result = RUN.invoke(app, ["12.34", "USD", "JPY", "--on", "2026-03-01"])
+    result = RUN.invoke(app, ["convert", "12.34", "USD", "JPY", "--on", "2026-03-01"])
     assert result.exit_code == 0
     assert "12.34 USD = 1925 JPY" in result.stdout
     assert "rate date 2026-02-27, source ecb" in result.stdout
@@ -19,7 +19,7 @@ def test_a_sunday_takes_fridays_rate() -> None:
 def test_the_hour_of_publication_decides_when_a_moment_is_given() -> None:
     dates = {}
     for hour in ("15:59:59", "16:00:00"):
-        result = RUN.invoke(app, ["1", "EUR", "USD", "--at", f"2026-03-02T{hour}+01:00", "--format", "json"])
+        result = RUN.invoke(app, ["convert", "1", "EUR", "USD", "--at", f"2026-03-02T{hour}+01:00", "--format", "json"])
         dates[hour] = json.loads(result.stdout)["rate_date"]
     assert dates == {"15:59:59": "2026-02-27", "16:00:00": "2026-03-02"}
 
@@ -38,6 +38,6 @@ def test_the_hour_of_publication_decides_when_a_moment_is_given() -> None:
     ],
 )
 def test_a_mistake_is_one_sentence(arguments: list[str], message: str) -> None:
-    result = RUN.invoke(app, arguments)
+    result = RUN.invoke(app, ["convert", *arguments])
     assert isinstance(result.exception, MeridianError)
     assert message in str(result.exception)

@@ -14,6 +14,7 @@ from web.sandbox.database import Database
 from web.sandbox.edge import auth, context, pages, problems
 from web.sandbox.payer_pages import routes as payer_pages
 from web.sandbox.payments import routes as payments
+from web.sandbox.rates import routes as rates
 from web.sandbox.refunds import routes as refunds
 from web.sandbox.settings import Settings
 from web.sandbox.settlement import routes as settlement
@@ -31,7 +32,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     problems.register(app)
     app.before_request(_misbehave)
     app.after_request(pages.harden)
-    for module in (payments, refunds, settlement, cards, payer_pages, control):
+    for module in (payments, refunds, settlement, rates, cards, payer_pages, control):
         app.register_blueprint(module.blueprint)
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/", view_func=index)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
-from typing import Final, Never
+from typing import Any, Final, Never
 from zoneinfo import ZoneInfo
 
 from pipelines.recon.settlement import SettlementLine, SettlementReport, SettlementReportError, check_feet
@@ -61,17 +61,29 @@ def parse_report(content: bytes, *, name: str, gateway: str, report_date: date) 
     Raises SettlementReportError naming line and column for a file that cannot be read, or that does not foot: nothing
     of it is used then. A line of an unknown type is kept, see SettlementReport.unknown_types.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettlementReportError(f"{name}: not UTF-8 text (byte {error.start})") from error
-    rows = _rows(name, text)
+    rows = _rows(name, _text(content, name))
     columns = _header(name, rows)
     lines = tuple(
         _Row(name, number, dict(zip(columns, row, strict=True))).line() for number, row in _fitting(name, columns, rows)
     )
     check_feet(name, lines)
     return SettlementReport(gateway, report_date, hashlib.sha256(content).hexdigest(), lines)
+
+
+def raw_columns(content: bytes, *, name: str) -> dict[str, list[Any]]:
+    """A report as columns of text as they stand in the file, by name, and `line`. Raises SettlementReportError."""
+    rows = _rows(name, _text(content, name))
+    header = _header(name, rows)
+    fitting = list(_fitting(name, header, rows))
+    found = {column: [row[header.index(column)] for _, row in fitting] for column in REQUIRED}
+    return found | {"line": [number for number, _ in fitting]}
+
+
+def _text(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise SettlementReportError(f"{name}: not UTF-8 text (byte {error.start})") from error
 
 
 def _rows(name: str, text: str) -> Iterator[tuple[int, list[str]]]:

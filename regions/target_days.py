@@ -9,8 +9,6 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from dateutil.easter import easter
-
 CENTRAL_EUROPE = ZoneInfo("Europe/Berlin")
 PUBLICATION_TIME = time(16, 0)
 
@@ -24,10 +22,22 @@ def is_business_day(day: date) -> bool:
         return True
     if day in CLOSED_ONCE or day.weekday() >= 5:  # noqa: PLR2004 - Saturday is 5
         return False
-    sunday = easter(day.year)
+    sunday = easter_sunday(day.year)
     if day in (sunday - timedelta(days=2), sunday + timedelta(days=1)):
         return False
     return (day.month, day.day) not in {(1, 1), (5, 1), (12, 25), (12, 26)}
+
+
+def easter_sunday(year: int) -> date:
+    """Easter in the Gregorian calendar (the rule of Meeus, Jones and Butcher)."""
+    golden = year % 19
+    century, rest = divmod(year, 100)
+    leaps, left = divmod(century, 4)
+    moon = (19 * golden + century - leaps - (century - (century + 8) // 25 + 1) // 3 + 15) % 30
+    weekday = (32 + 2 * left + 2 * (rest // 4) - moon - rest % 4) % 7
+    late = (golden + 11 * moon + 22 * weekday) // 451
+    month, day = divmod(moon + weekday - 7 * late + 114, 31)
+    return date(year, month, day + 1)
 
 
 def business_days(first: date, last: date) -> list[date]:
