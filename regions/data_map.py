@@ -37,6 +37,7 @@ class Holds(StrEnum):
     EVENT = "event"  # an event's data: the fields that its contract calls pii
     TRACE = "trace"  # what could lead to the payer at the gateway
     ENVELOPE = "envelope"  # ciphertext under a key of the region
+    CONTACT = "contact"  # of somebody who works with the platform, no payer's
 
 
 class Erasure(StrEnum):

@@ -31,6 +31,7 @@ KINDS: Final = MappingProxyType(
         "request": "req",
         "erasure": "ereq",
         "hold": "hold",
+        "user": "user",
     }
 )
 _KIND_OF = {prefix: kind for kind, prefix in KINDS.items()}

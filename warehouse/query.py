@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import duckdb
 
 from regions.errors import MeridianError, UsageError
-from warehouse.builds import POINTER
-
-if TYPE_CHECKING:
-    from warehouse.builds import Warehouse
+from warehouse.pointer import POINTER
 
 _OPEN_TRIES = 5
 _FETCH_ROWS = 1000
@@ -31,30 +28,41 @@ class QueryError(UsageError):
     """DuckDB refused the statement; the message is DuckDB's first sentence."""
 
 
-def open_published(warehouse: Warehouse) -> duckdb.DuckDBPyConnection:
+class Published(Protocol):
+    """A folder of builds with a pointer: a region's warehouse, or the global one."""
+
+    @property
+    def folder(self) -> Path:
+        """Where the builds are."""
+
+    @property
+    def unpublished(self) -> str:
+        """What to tell a reader before the first publication."""
+
+
+def open_published(warehouse: Published, *, is_locked: bool = True) -> duckdb.DuckDBPyConnection:
     """A read-only connection to the build that is published now; it keeps seeing that build until it is closed.
 
-    Raises NotPublishedError before the first publication.
+    Connections of one process to one build share its settings, and a lock of them, too: what opens several at once and
+    runs its own statements only passes `is_locked=False`. Raises NotPublishedError before the first publication.
     """
     pointer = warehouse.folder / POINTER
     for _ in range(_OPEN_TRIES):
         try:
-            return _open(pointer.resolve(strict=True))
+            return _open(pointer.resolve(strict=True), is_locked=is_locked)
         except FileNotFoundError:
             continue  # replaced and pruned between resolving and opening: resolve again
         except duckdb.IOException:
             if pointer.resolve().is_file():
                 raise
-    raise NotPublishedError(
-        f"The warehouse of {warehouse.region.code} has no published build yet: "
-        "run `meridian warehouse build`, `meridian recon run` and `meridian warehouse publish`"
-    )
+    raise NotPublishedError(warehouse.unpublished)
 
 
-def _open(path: Path) -> duckdb.DuckDBPyConnection:
+def _open(path: Path, *, is_locked: bool) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(str(path), read_only=True, config=_LOCKED_DOWN)
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET lock_configuration = true")
+    if is_locked:
+        connection.execute("SET lock_configuration = true")
     return connection
 
 

@@ -24,7 +24,7 @@ DATABASE = "meridian"
 SANDBOX_DATABASE = "sandbox"
 KAFKA_KINDS = ("tansu", "apache")
 # The database roles that log in; `web.db.provision` makes them with the passwords given here.
-ROLES = ("owner", "web", "worker", "relay", "dispatcher", "retention", "lake", "reader")
+ROLES = ("owner", "web", "worker", "relay", "dispatcher", "retention", "lake", "reader", "console")
 LOCAL = "127.0.0.1"
 WAREHOUSE_POINTER = "current"
 

@@ -21,7 +21,7 @@ from regions.region import load_region
 from web.db.engine import driver_url
 
 DATABASE = "meridian"
-LOGIN_ROLES = ("owner", "web", "worker", "relay", "dispatcher", "retention", "lake", "reader")
+LOGIN_ROLES = ("owner", "web", "worker", "relay", "dispatcher", "retention", "lake", "reader", "console")
 LOOKUP_ROLE = "tenant_lookup"  # owns the SECURITY DEFINER functions; nobody logs in as it
 ASSUMABLE = ("lake", LOOKUP_ROLE)  # what `owner` may SET ROLE to, without inheriting anything
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -1,0 +1,52 @@
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from regions.errors import ConfigurationError
+from regions.region import Region
+
+KEY_BYTES_MIN = 32
+FORM_BYTES_MAX = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a console process of one region reads from the environment. Secrets never show in a repr."""
+
+    database_url: str = field(repr=False)
+    warehouse_uri: str
+    key: bytes = field(repr=False)  # names failed sign-ins without telling whose they are
+    proxy_count: int = 0  # how many proxies of ours append to X-Forwarded-For
+    pool_size: int = 8
+
+    @classmethod
+    def from_environment(cls, region: Region, env: Mapping[str, str] = os.environ) -> "Settings":
+        """Read every variable; raise ConfigurationError naming the first one that is missing or wrong."""
+        return cls(
+            database_url=region.database_url(env),
+            warehouse_uri=region.warehouse_uri(env),
+            key=_key(f"CONSOLE_KEY_{region.code.upper()}", env),
+            proxy_count=_count("CONSOLE_PROXY_COUNT", env),
+        )
+
+
+def _key(variable: str, env: Mapping[str, str]) -> bytes:
+    value = env.get(variable, "").strip()
+    if not value:
+        raise ConfigurationError(f"{variable} is not set: give at least {KEY_BYTES_MIN} random bytes in base64.")
+    try:
+        key = base64.b64decode(value, validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) < KEY_BYTES_MIN:
+        raise ConfigurationError(f"{variable} must be at least {KEY_BYTES_MIN} bytes in base64.")
+    return key
+
+
+def _count(variable: str, env: Mapping[str, str]) -> int:
+    value = env.get(variable, "").strip() or "0"
+    if not (value.isascii() and value.isdigit()):
+        raise ConfigurationError(f"{variable} must be a whole number: how many proxies stand before the console.")
+    return int(value)
