@@ -19,6 +19,7 @@ PARTS: dict[str, str | None] = {
     "pipelines.builds.commands": "warehouse",
     "pipelines.recon.commands": "recon",
     "pipelines.fx.commands": "fx",
+    "pipelines.fraud.commands": "fraud",
     "pipelines.expectations.commands": "expectations",
     "pipelines.retention.commands": "retention",
     "pipelines.residency.commands": "residency",

@@ -83,14 +83,14 @@ def write_inputs(path: Path, inputs: Inputs, run: RunParameters) -> None:
             "? AS default_currency",
             [run.region, run.timezone, run.business_date, run.default_currency],
         )
-        connection.execute(f"CREATE VIEW events AS {_events_sql(inputs)}")
+        connection.execute(f"CREATE VIEW events AS {events_sql(inputs)}")
         for name, files in (("settlement_lines", inputs.settlement_lines), ("fx_rates", inputs.fx_rates)):
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {files.duckdb_sql()}")  # noqa: S608 - paths are quoted
     staged.replace(path)
 
 
-def _events_sql(inputs: Inputs) -> str:
-    """Events up to the cut. Personal data, even as ciphertext, stays in the lake."""
+def events_sql(inputs: Inputs) -> str:
+    """Events up to the cut, for DuckDB. What is sealed stays in the lake."""
     columns = "* EXCLUDE (pii, kafka_topic, kafka_partition, ingested_at)"
     if all(column.name != "xid" for column in inputs.events.columns):  # recorded before the column was there
         columns += ", CAST(NULL AS BIGINT) AS xid"

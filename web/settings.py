@@ -1,11 +1,14 @@
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from regions.errors import ConfigurationError
 from regions.region import Region, load_catalog
+from web.http.addresses import Network
 
 BODY_BYTES_MAX = 65_536
+TRUSTED_PROXIES = "TRUSTED_PROXIES"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Settings:
     sandbox_webhook_secret: str = field(repr=False)
     body_bytes_max: int = BODY_BYTES_MAX
     pool_size: int = 8
+    trusted_proxies: tuple[Network, ...] = ()  # whose X-Forwarded-For is believed
 
     @classmethod
     def from_environment(cls, region: Region, env: Mapping[str, str] = os.environ) -> "Settings":
@@ -45,7 +49,21 @@ class Settings:
             sandbox_url=sandbox_url,
             sandbox_api_key=region.sandbox_api_key(env),
             sandbox_webhook_secret=region.sandbox_webhook_secret(env),
+            trusted_proxies=_networks(env),
         )
+
+
+def _networks(env: Mapping[str, str]) -> tuple[Network, ...]:
+    found = []
+    for part in env.get(TRUSTED_PROXIES, "").replace(",", " ").split():
+        try:
+            found.append(ipaddress.ip_network(part))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{TRUSTED_PROXIES} names {part!r}, which is no address or network ({error}): "
+                "give those of our own proxies, separated by commas"
+            ) from error
+    return tuple(found)
 
 
 def _known_base_urls(env: Mapping[str, str]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 {#
   One staging model per event type: the envelope, renamed, and the event's data, cast. The columns are those that the
-  model declares in its YAML: a name that is not an envelope column is a field of `data`.
+  model declares in its YAML: a name that is not an envelope column is a field of `data`. Tokens, class pii, are not declared.
   `data` is read once per event, as text; a value that the cast to its declared type refuses stops the build.
 #}
 {% macro stage_event(type) -%}
@@ -37,5 +37,6 @@ from events
     'payment.created', 'payment.attempted', 'payment.requires_action', 'payment.succeeded', 'payment.failed',
     'refund.created', 'refund.succeeded', 'refund.failed',
     'journal.posted',
+    'risk.assessed',
   ]) }}
 {%- endmacro %}

@@ -100,6 +100,8 @@ def web_environment(region: RegionPlan) -> dict[str, str]:
         f"SERVICE_KEY_{suffix}": region.secrets["service_key"],
         f"SANDBOX_API_KEY_{suffix}": region.secrets["sandbox_api_key"],
         f"SANDBOX_WEBHOOK_SECRET_{suffix}": region.secrets["sandbox_webhook_secret"],
+        # Here everybody comes from one machine: whoever does may say in X-Forwarded-For whom it stands for.
+        "TRUSTED_PROXIES": LOCAL,
     }
 
 

@@ -193,3 +193,28 @@ def test_a_webhook_without_proof_is_rejected(bench: Bench) -> None:
 
 def test_the_card_frame_lives_on_the_gateways_origin(bench: Bench) -> None:
     assert bench.gateway.frame_url("https://pay.eu.example").startswith(bench.gateway.origin)
+
+
+def test_a_token_is_described_without_being_used(bench: Bench) -> None:
+    order = bench.order()
+    assert order.payment_token
+
+    card = bench.gateway.describe_token(order.payment_token)
+
+    assert card is not None
+    assert card.fingerprint
+    assert card == bench.gateway.describe_token(order.payment_token), "looking changes nothing"
+    answer = bench.gateway.authorise(order)
+    assert answer.fact is Fact.CAPTURED
+    assert answer.card == card
+
+
+@pytest.mark.parametrize("token", ["tok_none", "../payments?reference=x", "tok/../..", "a b"])
+def test_a_token_that_is_none_is_not_described(bench: Bench, token: str) -> None:
+    assert bench.gateway.describe_token(token) is None
+
+
+def test_a_used_token_is_not_described(bench: Bench) -> None:
+    order = bench.order()
+    bench.gateway.authorise(order)
+    assert bench.gateway.describe_token(str(order.payment_token)) is None

@@ -27,6 +27,7 @@ EXPECTED = {
         "refund.failed",
     },
     "ledger": {"journal.posted"},
+    "risk": {"risk.assessed"},
 }
 
 
@@ -58,15 +59,25 @@ def breakages(schema: dict[str, Any], example: Any, pointer: str = "") -> Iterat
         child = schema["properties"][name]
         for wrong in wrong_values(child, value):
             yield f"{pointer}/{name}", {**example, name: wrong}
+        if child["type"] == "object":
+            for inner, broken in breakages(child, value, f"{pointer}/{name}"):
+                yield inner, {**example, name: broken}
         if child["type"] == "array":
             for at, item in enumerate(value):
-                for inner, broken in breakages(child["items"], item, f"{pointer}/{name}/{at}"):
+                for inner, broken in broken_items(child["items"], item, f"{pointer}/{name}/{at}"):
                     yield inner, {**example, name: [*value[:at], broken, *value[at + 1 :]]}
+
+
+def broken_items(child: dict[str, Any], item: Any, pointer: str) -> Iterator[tuple[str, Any]]:
+    if child["type"] == "object":
+        yield from breakages(child, item, pointer)
+    else:
+        yield from ((pointer, wrong) for wrong in wrong_values(child, item))
 
 
 def wrong_values(child: dict[str, Any], value: Any) -> Iterator[Any]:
     yield None
-    yield {"a": 1}
+    yield {"a": 1} if child["type"] != "object" else [1]
     if child["type"] == "string":
         yield 1
         yield ""
@@ -80,7 +91,7 @@ def wrong_values(child: dict[str, Any], value: Any) -> Iterator[Any]:
             yield child["maximum"] + 1
     if child["type"] == "boolean":
         yield 1
-    if child["type"] == "array":
+    if "minItems" in child:
         yield value[: child["minItems"] - 1]
     if "pattern" in child:
         yield f"{value}\n"

@@ -28,12 +28,14 @@ from web.checkout.texts import texts_for
 from web.db.scope import Scope
 from web.db.steps import gateway_call
 from web.gateways.protocol import Gateway
+from web.http.addresses import payer_address
 from web.http.answers import request_id
 from web.http.payer import link_scope, session_scope
 from web.http.problems import Problem
 from web.payments.domain import PaymentStatus
 from web.payments.models import Attempt, Payment
 from web.payments.service import apply_outcome
+from web.risk.service import signals_of
 from web.wiring import wired
 
 log = logging.getLogger(__name__)
@@ -99,7 +101,7 @@ def pay(token: str) -> AnyResponse:
     if form.faults():
         return _checkout_page(token, seen, form, 422)
     gateway = _gateway_for_cards()
-    submission = _seal(token, form)
+    submission = _seal(token, form, gateway)
     payment = gateway_call(
         lambda: _scope_of(token),
         intend=lambda scope: service.submit(scope, seen.session.id, submission, gateway),
@@ -226,7 +228,7 @@ def _gateway_for_cards() -> Gateway:
     return wiring.gateways[wiring.region.gateways_for("card")[0].name]
 
 
-def _seal(token: str, form: PayForm) -> Submission:
+def _seal(token: str, form: PayForm, gateway: Gateway) -> Submission:
     """Seal what the payer told us under the data subject behind the e-mail address, outside of any transaction."""
     wiring = wired()
     email_token = wiring.vault.token("email", form.email)
@@ -234,7 +236,12 @@ def _seal(token: str, form: PayForm) -> Submission:
         subject = repository.subject_of(scope, new_id("subject", wiring.region.code), email_token)
     payer = wiring.vault.seal_json(subject, PAYER_CLASS, {"email": form.email, "name": form.name})
     back = wiring.settings.api_base_url + url_for("checkout.returned", token=token)
-    return Submission(payer, form.payment_token, back)
+    card = gateway.describe_token(form.payment_token) if form.payment_token else None
+    address = payer_address(
+        request.remote_addr, request.headers.get("X-Forwarded-For", ""), wiring.settings.trusted_proxies
+    )
+    signals = signals_of(wiring.vault, email_token, dict(request.headers), address, card.fingerprint if card else None)
+    return Submission(payer, form.payment_token, back, signals)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from web.checkout.models import Merchant, NewSession, Session, Visit
 from web.checkout.problems import LinkBusy, LinkEnded, LinkPaid, SessionEnded
 from web.db.scope import Scope
 from web.db.steps import Settled
-from web.gateways.domain import Authorisation, ThreeDs
+from web.gateways.domain import Answer, Authorisation, Fact, ThreeDs
 from web.gateways.protocol import Gateway
 from web.http.payer import hash_token
 from web.links import repository as links
@@ -18,6 +18,9 @@ from web.payments import service as payment_service
 from web.payments.domain import OPEN_ATTEMPTS, OPEN_PAYMENTS, PaymentStatus
 from web.payments.models import Attempt, Payment
 from web.payments.service import NewPayment
+from web.risk import service as risk
+from web.risk.domain import Decision
+from web.risk.models import Signals
 
 PAYER_CLASS = "payment_record"  # the retention class of what a payer tells us for a payment
 
@@ -29,6 +32,7 @@ class Submission:
     payer: SealedJson
     payment_token: str = field(repr=False)
     return_url: str = field(repr=False)
+    signals: Signals
 
 
 def landing(scope: Scope, link_id: str) -> tuple[Link, Merchant]:
@@ -94,20 +98,36 @@ def submit(
         return Settled(shown)
     merchant = repository.merchant(scope)
     must_be_payable(scope, Visit(session, link, merchant))
+    assessment = risk.assess(scope, form.signals, link.id, session.amount)
+    decision = assessment.verdict.decision
     created = payment_service.create_payment(
         scope,
-        NewPayment(link.id, session.id, session.amount, gateway.name, gateway.account, form.payment_token, form.payer),
+        NewPayment(
+            link.id,
+            session.id,
+            session.amount,
+            gateway.name,
+            gateway.account,
+            form.payment_token,
+            form.payer,
+            is_sent=decision is not Decision.BLOCK,
+        ),
     )
     if link.usage == "single" and not payments.hold_slot(scope, link.id, created.payment_id):
         raise LinkBusy(merchant=merchant.name, locale=session.locale, back_to=link.code)
     repository.keep_payer(scope, session.id, form.payer)
     sessions.submit(scope, session.id, link.id, created.payment_id, "card")
+    risk.record(scope, created.payment_id, assessment)
+    if decision is Decision.BLOCK:
+        refusal = Answer(Fact.DECLINED, code=risk.BLOCKED)
+        return Settled(payment_service.apply_outcome(scope, created.attempt_id, refusal, gateway.not_found_after))
+    three_ds = ThreeDs(scope.region.sca.three_ds(session.amount))
     return Authorisation(
         attempt_id=created.attempt_id,
         amount=session.amount,
         payment_token=form.payment_token or None,
         return_url=form.return_url,
-        three_ds=ThreeDs(scope.region.sca.three_ds(session.amount)),
+        three_ds=ThreeDs.FORCE if decision is Decision.CHALLENGE else three_ds,
     )
 
 

@@ -2,7 +2,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from web.gateways.domain import Answer, Authorisation, GatewayEvent, RefundAnswer, RefundOrder
+from web.gateways.domain import Answer, Authorisation, Card, GatewayEvent, RefundAnswer, RefundOrder
 
 
 class Gateway(Protocol):
@@ -31,6 +31,9 @@ class Gateway(Protocol):
 
     def frame_url(self, parent_origin: str) -> str:
         """Where the gateway's own card frame is, for embedding on `parent_origin`."""
+
+    def describe_token(self, payment_token: str) -> Card | None:
+        """What is behind a token, before it is used. Quick, or None: no payment waits or fails for it."""
 
     def authorise(self, order: Authorisation) -> Answer:
         """Try to move the money. Sending the same attempt again never moves it twice."""

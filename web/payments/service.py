@@ -44,6 +44,7 @@ class NewPayment:
     payment_token: str
     payer: SealedJson
     method: str = "card"
+    is_sent: bool = True  # False: it fails before its attempt reaches the gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ def create_payment(scope: Scope, new: NewPayment) -> Created:
         },
     )
     events.created(scope, payment_id, {**facts, "method": new.method}, new.payer)
-    events.attempted(scope, payment_id, attempt_id, new.gateway, new.gateway_account)
+    if new.is_sent:
+        events.attempted(scope, payment_id, attempt_id, new.gateway, new.gateway_account)
     return Created(payment_id, attempt_id)
 
 

@@ -7,6 +7,7 @@ from psycopg import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
 from web.sandbox.cards import routes as cards
+from web.sandbox.cards import token_routes as tokens
 from web.sandbox.cards.domain import TEST_CARDS
 from web.sandbox.control import faults
 from web.sandbox.control import routes as control
@@ -32,7 +33,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     problems.register(app)
     app.before_request(_misbehave)
     app.after_request(pages.harden)
-    for module in (payments, refunds, settlement, rates, cards, payer_pages, control):
+    for module in (payments, refunds, settlement, rates, cards, tokens, payer_pages, control):
         app.register_blueprint(module.blueprint)
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/", view_func=index)

@@ -25,7 +25,7 @@ def test_a_card_payment_succeeds_and_is_booked_once(shop: Shop) -> None:
         ("payment", "gateway_clearing:sandbox", 1999),
         ("payment", "merchant_payable_pending", -1999),
     ]
-    assert shop.events(payment["id"]) == ["payment.created", "payment.attempted", "payment.succeeded"]
+    assert shop.events(payment["id"]) == ["payment.created", "payment.attempted", "risk.assessed", "payment.succeeded"]
     assert shop.events(payer.link["id"]) == ["link.created", "link.completed"]
     session = shop.rows("SELECT id, status FROM checkout_sessions WHERE link_id = %s", payer.link["id"])[0]
     assert session["status"] == "completed"
@@ -67,7 +67,7 @@ def test_a_challenge_that_is_passed_ends_in_a_payment(shop: Shop) -> None:
     assert "Thank you" in page.text
     payment = shop.payment(payer.link)
     assert payment["status"] == "succeeded"
-    assert shop.events(payment["id"])[2:] == ["payment.requires_action", "payment.succeeded"]
+    assert shop.events(payment["id"])[3:] == ["payment.requires_action", "payment.succeeded"]
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_a_web_process_killed_after_the_gateways_answer_loses_nothing(shop: Shop
     assert "Thank you" in page.text
     assert shop.payment(payer.link)["status"] == "succeeded"
     assert len(shop.sandbox_payments(shop.attempt_of(payment)["id"])) == 1
-    assert shop.events(payment["id"]) == ["payment.created", "payment.attempted", "payment.succeeded"]
+    assert shop.events(payment["id"]) == ["payment.created", "payment.attempted", "risk.assessed", "payment.succeeded"]
     assert len(shop.journals(payment["id"])) == 2
 
 

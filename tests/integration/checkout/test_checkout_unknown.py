@@ -29,7 +29,7 @@ def test_a_time_out_after_charging_is_resolved_and_booked_once(shop: Shop) -> No
     assert payment["status"] == "succeeded"
     assert "Thank you" in page.text
     assert len(shop.sandbox_payments(shop.attempt_of(payment)["id"])) == 1
-    assert shop.events(payment["id"]) == ["payment.created", "payment.attempted", "payment.succeeded"]
+    assert shop.events(payment["id"]) == ["payment.created", "payment.attempted", "risk.assessed", "payment.succeeded"]
     assert len(shop.journals(payment["id"])) == 2
 
 

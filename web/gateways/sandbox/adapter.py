@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
@@ -12,6 +12,7 @@ from web.gateways.domain import (
     Answer,
     AttemptNews,
     Authorisation,
+    Card,
     Fact,
     GatewayEvent,
     RefundAnswer,
@@ -22,6 +23,7 @@ from web.gateways.domain import (
 from web.gateways.errors import GatewayDocumentError, WebhookRejectedError
 from web.gateways.sandbox import signatures
 from web.gateways.sandbox.documents import (
+    CardDocument,
     PaymentDocument,
     PaymentList,
     RefundDocument,
@@ -33,10 +35,12 @@ from web.gateways.sandbox.documents import (
 from web.gateways.sandbox.failures import Refusal, after_response, after_transport_error
 
 log = logging.getLogger(__name__)
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole addresses, and one holds a payment token
 DocumentT = TypeVar("DocumentT")
 
 # The sandbox says that a look-up is final after 75 seconds; the rest is for clocks that differ.
 NOT_FOUND_AFTER = timedelta(seconds=90)
+DESCRIBE_DEADLINES = httpx.Timeout(1.0)
 DEADLINES = httpx.Timeout(connect=3.0, read=10.0, write=5.0, pool=2.0)
 
 
@@ -81,6 +85,17 @@ class SandboxGateway:
         """The card frame's address for a page on `parent_origin`."""
         query = urlencode({"account": self.account, "parent": parent_origin})
         return f"{self._settings.base_url.rstrip('/')}/frame?{query}"
+
+    def describe_token(self, payment_token: str) -> Card | None:
+        """Ask for brand, last digits and fingerprint; None for whatever goes wrong."""
+        got = self._exchange("GET", f"/v1/tokens/{quote(payment_token, safe='')}", deadlines=DESCRIBE_DEADLINES)
+        if isinstance(got, Refusal):
+            return None
+        try:
+            return parse(CardDocument, got).card()
+        except GatewayDocumentError:
+            log.exception("gateway answer unreadable")
+            return None
 
     def authorise(self, order: Authorisation) -> Answer:
         """Ask for the money once; the attempt's id makes a repeat harmless."""
@@ -192,10 +207,13 @@ class SandboxGateway:
         json: Mapping[str, object] | None = None,
         params: Mapping[str, str] | None = None,
         key: str | None = None,
+        deadlines: httpx.Timeout | None = None,
     ) -> bytes | Refusal:
         headers = {"Idempotency-Key": key} if key else {}
         try:
-            response = self._client.request(method, path, json=json, params=params, headers=headers)
+            response = self._client.request(
+                method, path, json=json, params=params, headers=headers, timeout=deadlines or self._settings.deadlines
+            )
         except httpx.HTTPError as error:
             refusal = after_transport_error(error)
         else:
@@ -204,7 +222,12 @@ class SandboxGateway:
             refusal = after_response(response.status_code, response.content)
         log.warning(
             "gateway exchange failed",
-            extra={"gateway": self.name, "path": path, "code": refusal.code, "is_definite": refusal.is_definite},
+            extra={
+                "gateway": self.name,
+                "path": path.partition("/tokens/")[0],
+                "code": refusal.code,
+                "is_definite": refusal.is_definite,
+            },
         )
         return refusal
 

@@ -29,7 +29,11 @@ class CardDocument(_Document):
 
     brand: str | None = None
     last4: Annotated[str, Field(pattern=r"^[0-9]{4}$")] | None = None
-    fingerprint: str | None = None
+    fingerprint: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,128}$")] | None = None
+
+    def card(self) -> Card:
+        """The same in our words."""
+        return Card(**self.model_dump())
 
 
 class PaymentDocument(_Document):
@@ -53,7 +57,7 @@ class PaymentDocument(_Document):
 
     def answer(self) -> Answer:
         """The fact that this document states."""
-        card = Card(**self.card.model_dump()) if self.card else None
+        card = self.card.card() if self.card else None
         match self.status:
             case "captured":
                 return Answer(Fact.CAPTURED, self.id, card=card, moved=self.amount())

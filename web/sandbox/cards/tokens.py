@@ -19,6 +19,16 @@ def issue(connection: Conn, account: str, card: Card, lifetime_seconds: float) -
     return token
 
 
+def describe(connection: Conn, account: str, token: str) -> Card | None:
+    """What is behind a token that may still be charged; looking does not use it up."""
+    row = connection.execute(
+        "SELECT scenario, brand, last4, fingerprint FROM tokens"
+        " WHERE id = %s AND account = %s AND used_at IS NULL AND expires_at > now()",
+        [token, account],
+    ).fetchone()
+    return None if row is None else Card(Scenario(row["scenario"]), row["brand"], row["last4"], row["fingerprint"])
+
+
 def consume(connection: Conn, account: str, token: str) -> Card:
     """Use the token up, for good once the transaction commits. Raises InvalidFieldError (422)."""
     row = connection.execute(
