@@ -25,6 +25,7 @@ PARTS: dict[str, str | None] = {
     "pipelines.residency.commands": "residency",
     "pipelines.retention.certificate_commands": "certificate",
     "pipelines.funnel.commands": None,
+    "pipelines.global_.commands": "global",
     "pipelines.sql_command": None,
 }
 FAILURE = 1

@@ -1,4 +1,4 @@
-"""`meridian sql`: one reading statement on a region's published warehouse."""
+"""`meridian sql`: one reading statement on a published warehouse, a region's or the global one."""
 
 import csv
 import json
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.bootstrap import environment
+from regions.errors import UsageError
 
 if TYPE_CHECKING:
-    from warehouse.query import Answer
+    from warehouse.query import Answer, Published
 
 app = typer.Typer()
 
@@ -30,19 +31,32 @@ class Format(StrEnum):
 @app.command("sql")
 def sql(
     statement: Annotated[str, typer.Argument(help="One SELECT (or WITH, FROM, DESCRIBE, SHOW, EXPLAIN).")],
-    region: Annotated[str, typer.Option("--region", help="The region's code: eu, us, in, hk.")],
+    region: Annotated[str | None, typer.Option("--region", help="The region's code: eu, us, in, hk.")] = None,
+    *,
+    is_global: Annotated[bool, typer.Option("--global", help="Ask the global warehouse instead.")] = False,
     output: Annotated[
         Format, typer.Option("--format", help="table, csv (NULL is empty), or json (one array).")
     ] = Format.TABLE,
 ) -> None:
     """Ask the published warehouse. It is opened read-only, without access to files, network or settings."""
-    from regions.region import load_region
-    from warehouse.builds import Warehouse
     from warehouse.query import ask, open_published
 
-    with open_published(Warehouse.open(load_region(region), environment("lake"))) as connection:
+    with open_published(_chosen(region, is_global=is_global)) as connection:
         answer = ask(connection, statement)
         {Format.TABLE: _print_table, Format.CSV: _print_csv, Format.JSON: _print_json}[output](answer)
+
+
+def _chosen(region: str | None, *, is_global: bool) -> "Published":
+    if (region is None) != is_global:
+        raise UsageError("Give either --region with a region's code or --global")
+    if region is None:
+        from pipelines.global_.commands import open_global
+
+        return open_global()
+    from regions.region import load_region
+    from warehouse.builds import Warehouse
+
+    return Warehouse.open(load_region(region), environment("lake"))
 
 
 def _print_table(answer: "Answer") -> None:

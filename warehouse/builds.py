@@ -6,8 +6,6 @@ pointer `current` (a symbolic link) and open what it names; a published file is 
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,23 +17,18 @@ from urllib.parse import unquote, urlsplit
 
 import duckdb
 
-from regions.errors import MeridianError, UsageError
-from regions.files import sync_folder
+from regions.errors import UsageError
 from warehouse.build_record import BuildRecord, BuildStatus
 from warehouse.dbt_runner import TransformError, run_models
 from warehouse.inputs import Inputs, RunParameters, write_inputs
+from warehouse.pointer import build_path, one_writer, published_number, switch
 
 if TYPE_CHECKING:
     from regions.region import Region
 
-POINTER = "current"
 BUILDS_KEPT = 5
 _RECORD = re.compile(r"build-([1-9][0-9]*)\.json")
 _RECONCILABLE = {BuildStatus.BUILT, BuildStatus.RECON_FAILED, BuildStatus.RECONCILED}
-
-
-class WarehouseBusyError(MeridianError):
-    """Another job writes this region's warehouse."""
 
 
 class Warehouse:
@@ -52,9 +45,17 @@ class Warehouse:
         return cls(region, Path(unquote(urlsplit(region.warehouse_uri(env)).path)))
 
     # ------------------------------------------------------------------------------------------------ what is there
+    @property
+    def unpublished(self) -> str:
+        """What to tell a reader before the first publication."""
+        return (
+            f"The warehouse of {self.region.code} has no published build yet: "
+            "run `meridian warehouse build`, `meridian recon run` and `meridian warehouse publish`"
+        )
+
     def path(self, number: int) -> Path:
         """The file of a build."""
-        return self.folder / f"build-{number}.duckdb"
+        return build_path(self.folder, number)
 
     def records(self) -> list[BuildRecord]:
         """The records of all builds, oldest first."""
@@ -65,11 +66,7 @@ class Warehouse:
 
     def published(self) -> int | None:
         """The number of the build that readers see."""
-        try:
-            name = (self.folder / POINTER).readlink().name
-        except FileNotFoundError:
-            return None
-        return int(name.removeprefix("build-").removesuffix(".duckdb"))
+        return published_number(self.folder)
 
     def candidate(self) -> BuildRecord:
         """The latest build, which must still be unpublished. Raises UsageError if there is none to work on."""
@@ -97,13 +94,7 @@ class Warehouse:
     def lock(self) -> Iterator[None]:
         """Hold the warehouse's one writer's lock. Raises WarehouseBusyError if another job has it."""
         self._work.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("a", encoding="ascii") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise WarehouseBusyError(
-                    f"Another job is writing the warehouse of {self.region.code}: wait until it is done"
-                ) from error
+        with one_writer(self.folder, self.region.code):
             yield
 
     def build(self, business_date: date, inputs: Inputs, rerun_of: int | None = None) -> BuildRecord:
@@ -149,17 +140,9 @@ class Warehouse:
             raise UsageError(
                 f"build-{record.number} is not published, it is only {record.status.value.replace('_', ' ')}{reason}"
             )
-        path = self.path(record.number)
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-        path.chmod(0o444)
         (self._work / "warehouse.duckdb").unlink(missing_ok=True)
         published = replace(record, status=BuildStatus.PUBLISHED)
-        pointer = self.folder / f".{POINTER}.new"
-        pointer.unlink(missing_ok=True)
-        pointer.symlink_to(path.name)
-        pointer.replace(self.folder / POINTER)
-        sync_folder(self.folder)
+        switch(self.folder, record.number)
         published.save(self.folder)
         self._prune()
         return published
