@@ -64,10 +64,11 @@ class ProgressBars:
 
 def page(outcomes: Sequence[Outcome], seconds: float) -> RenderableType:
     """Everything on one page: numbers, breaks by name, verdicts, and where to look next."""
-    parts = {
+    parts: dict[str, RenderableType] = {
         "What happened on this stack, all runs together": _numbers(outcomes),
         "Books, in major units": _money(outcomes),
         "Breaks: planted in the settlement reports, and found by reconciliation": _breaks(outcomes),
+        **_blocks(outcomes),
         "Checks": _verdicts(outcomes),
         "Where to look next": _next(outcomes),
     }
@@ -155,6 +156,17 @@ def _times(count: int) -> Text:
     if count == 0:
         return Text("no", style="red")
     return Text("yes" if count == 1 else f"{count} times", style="green")
+
+
+def _blocks(outcomes: Sequence[Outcome]) -> dict[str, RenderableType]:
+    """What each domain says, region by region."""
+    parts: dict[str, Table] = {}
+    for outcome in outcomes:
+        for block in outcome.blocks:
+            table = parts.setdefault(block.title, _table("", "", show_header=False))
+            for number, line in enumerate(block.lines):
+                table.add_row("" if number else outcome.place.code, line)
+    return dict(parts)
 
 
 def _verdicts(outcomes: Sequence[Outcome]) -> RenderableType:

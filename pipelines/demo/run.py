@@ -6,13 +6,17 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipelines.bootstrap import environment, local_stack
 from pipelines.demo import collect
+from pipelines.demo.blocks.block import Block, MakeBlock
+from pipelines.demo.blocks.funnel import funnel
+from pipelines.demo.blocks.group import group
+from pipelines.demo.blocks.retention import retention
 from pipelines.demo.checks import Check, all_checks
 from pipelines.demo.control import Control
 from pipelines.demo.figures import Figures
@@ -34,6 +38,10 @@ DEFINITE_WAIT_S = 150.0  # an attempt whose answer is lost is settled by webhook
 POLL_S = 0.5
 COUNTS_MAX = 3  # somebody may be paying by hand while we count
 COUNTED_STEPS = 4
+BLOCKS: tuple[MakeBlock, ...] = (
+    funnel,
+    retention,
+)  # one per domain, in the order of the page
 
 
 class DemoError(MeridianError):
@@ -88,6 +96,7 @@ class Outcome:
     checks: Sequence[Check]
     played: Sequence[Played]
     link_url: str
+    blocks: Sequence[Block] = ()
 
 
 def ensure_up(folder: StateFolder, codes: Sequence[str]) -> None:
@@ -118,7 +127,7 @@ def run(codes: Sequence[str], *, seed: int, links: int, threads: int, observer: 
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="region") as pool:
         jobs = [pool.submit(_finish, place, Control.of(sandbox), played[place.code], observer) for place in chosen]
         outcomes.extend(job.result() for job in jobs)
-    return outcomes
+    return _with_group(outcomes)
 
 
 def _trade(chosen: Sequence[Place], seed: int, links: int, threads: int, observer: Observer) -> dict[str, list[Played]]:
@@ -130,7 +139,7 @@ def _trade(chosen: Sequence[Place], seed: int, links: int, threads: int, observe
         for place in chosen
     ]
     for place, errands in zip(chosen, plans, strict=True):
-        observer.started(place.code, len(errands) + COUNTED_STEPS + 2)
+        observer.started(place.code, len(errands) + COUNTED_STEPS + 2 + len(BLOCKS))
     # Regions take turns, so that they trade at the same time.
     turns = [errand for turn in zip(*plans, strict=True) for errand in turn]
     played: dict[str, list[Played]] = {place.code: [] for place in chosen}
@@ -164,9 +173,26 @@ def _finish(place: Place, control: Control, played: Sequence[Played], observer: 
         observer.stepped(code, "somebody traded meanwhile: counting again", -COUNTED_STEPS)
         control.settle(place.account, day)
     figures = Figures(code, after, reported, judged)
-    checks = all_checks(figures, played)
+    blocks = []
+    for make in BLOCKS:
+        observer.stepped(code, f"showing {make.__name__}")
+        blocks.append(make(place, day, job))
+    checks = [*all_checks(figures, played), *(check for block in blocks for check in block.checks)]
     observer.stepped(code, "done" if all(check.holds for check in checks) else "something disagrees")
-    return Outcome(place, day, figures, checks, played, link_url)
+    return Outcome(place, day, figures, checks, played, link_url, blocks)
+
+
+def _with_group(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Unite the regions, all of which are published now; the day is the one that each of them has reached."""
+    blocks = group([outcome.place.code for outcome in outcomes], min(outcome.date for outcome in outcomes), job)
+    return [
+        replace(
+            outcome,
+            blocks=[*outcome.blocks, blocks[outcome.place.code]],
+            checks=[*outcome.checks, *blocks[outcome.place.code].checks],
+        )
+        for outcome in outcomes
+    ]
 
 
 def _refresh(code: str, day: date, observer: Observer) -> None:
