@@ -35,10 +35,11 @@ def region_day(region: Region) -> DAG:
 
         lake = step("lake_wait", 'lake wait --date "$DAY" --timeout 1800')
         settlement = step("settlement_fetch", 'recon fetch --date "$DAY"')
+        rates = step("fx_load", 'fx load --date "$DAY"')
         build = step("warehouse_build", 'warehouse build --date "$DAY" $REFRESH')
         recon = step("recon_run", 'recon run --date "$DAY"')
         publish = step("warehouse_publish", "warehouse publish")
-        [lake, settlement] >> build >> recon >> publish
+        [lake, settlement, rates] >> build >> recon >> publish
     return dag
 
 

@@ -37,7 +37,7 @@ PLANTS = ("missing_at_gateway", "missing_with_us", "amount", "duplicate")
 DEFINITE_WAIT_S = 150.0  # an attempt whose answer is lost is settled by webhook or resolver, well within this
 POLL_S = 0.5
 COUNTS_MAX = 3  # somebody may be paying by hand while we count
-COUNTED_STEPS = 4
+COUNTED_STEPS = 5
 BLOCKS: tuple[MakeBlock, ...] = (
     funnel,
     retention,
@@ -200,6 +200,8 @@ def _refresh(code: str, day: date, observer: Observer) -> None:
     on_day = ("--region", code, "--date", day.isoformat())
     observer.stepped(code, "waiting for the lake")
     job("lake", "wait", *on_day)
+    observer.stepped(code, "loading reference rates")
+    job("fx", "load", *on_day)
     observer.stepped(code, "building the warehouse")
     job("warehouse", "build", *on_day, "--refresh")
     observer.stepped(code, "reconciling")

@@ -45,7 +45,7 @@ def undeclared(document: dict[str, Any]) -> list[str]:
 
 
 def staging() -> dict[str, dict[str, Any]]:
-    files = [path for path in PROJECT.glob("models/staging/**/*.yml") if path.parent.name != "settlement"]
+    files = [path for path in PROJECT.glob("models/staging/**/*.yml") if path.parent.name not in {"settlement", "fx"}]
     documents = [yaml.safe_load(path.read_text()) for path in files]
     return {model["name"]: model for document in documents for model in document["models"]}
 

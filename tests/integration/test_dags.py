@@ -16,7 +16,7 @@ from tests.support.local_stack import REPOSITORY
 pytestmark = pytest.mark.airflow
 
 DAGS = REPOSITORY / "dags"
-STEPS = ["lake_wait", "settlement_fetch", "warehouse_build", "recon_run", "warehouse_publish"]
+STEPS = ["lake_wait", "settlement_fetch", "fx_load", "warehouse_build", "recon_run", "warehouse_publish"]
 READ = """
 import json
 from datetime import datetime
@@ -75,7 +75,8 @@ def test_the_steps_run_in_order_one_run_at_a_time(bag: dict[str, Any]) -> None:
         assert after == {
             "lake_wait": [],
             "settlement_fetch": [],
-            "warehouse_build": ["lake_wait", "settlement_fetch"],
+            "fx_load": [],
+            "warehouse_build": ["fx_load", "lake_wait", "settlement_fetch"],
             "recon_run": ["warehouse_build"],
             "warehouse_publish": ["recon_run"],
         }

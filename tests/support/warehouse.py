@@ -22,6 +22,7 @@ from warehouse.inputs import Inputs
 from warehouse.lake import Lake
 from warehouse.lake_catalog import RegionCatalog
 from warehouse.lake_files import table_files
+from warehouse.lake_fx import FX_RATES
 from warehouse.lake_tables import EVENTS
 from web.sandbox.settlement import adyen_report
 from web.sandbox.settlement.domain import Item, booking_time, closing_lines, line_of
@@ -272,7 +273,7 @@ class Bench:
 
     def inputs(self) -> Inputs:
         events, lines = (self.lake.ensure_table(definition) for definition in (EVENTS, SETTLEMENT_LINES))
-        return Inputs(table_files(events), table_files(lines))
+        return Inputs(table_files(events), table_files(lines), fx_rates=table_files(self.lake.ensure_table(FX_RATES)))
 
     def build(self, day: date = DAY) -> None:
         """Build, reconcile, publish."""

@@ -38,6 +38,10 @@ refunds as (
 
 sessions as (
     select session_id, channel, campaign, device_class, locale from {{ ref('stg_checkout_opened') }}
+),
+
+fx as (
+    select * from {{ ref('int_payment_fx') }}
 )
 
 select
@@ -75,8 +79,15 @@ select
     succeeded.succeeded_at,
     case when succeeded.payment_id is null then failed.failed_at end as failed_at,
     {{ business_date('created.created_at') }} as created_on,
-    {{ business_date('succeeded.succeeded_at') }} as succeeded_on
+    {{ business_date('succeeded.succeeded_at') }} as succeeded_on,
+    fx.merchant_currency,
+    fx.merchant_amount_minor,
+    fx.eur_amount_minor,
+    fx.fx_rate_date,
+    fx.fx_source,
+    fx.fx_missing_reason
 from created
+inner join fx on created.payment_id = fx.payment_id
 left join succeeded on created.payment_id = succeeded.payment_id
 left join failed on created.payment_id = failed.payment_id
 left join attempts on created.payment_id = attempts.payment_id
