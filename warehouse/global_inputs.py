@@ -57,8 +57,8 @@ def _open(region: Region, day: date, env: Mapping[str, str]) -> Source:
         build = open_published(warehouse)
     except (ConfigurationError, NotPublishedError) as error:
         return Source(region, part(PartState.MISSING, str(error)), None)
-    row = build.execute("SELECT current_database()").fetchone()  # DuckDB calls a database after its file
-    number = int(str(row[0]).removeprefix("build-")) if row else 0
+    [(name,)] = build.execute("SELECT current_database()").fetchall()  # DuckDB calls a database after its file
+    number = int(name.removeprefix("build-"))
     record = next(record for record in warehouse.records() if record.number == number)
     found = {"build": number, "business_date": record.business_date}
     if record.business_date < day:
@@ -110,7 +110,7 @@ def _take(connection: duckdb.DuckDBPyConnection, tables: Sequence[ExportedTable]
         wanted = f"SELECT {table.names} FROM {name} WHERE {condition}"  # noqa: S608 - names are the project's
         try:
             taken: pa.Table = source.build.sql(wanted).to_arrow_table()
-            total = source.build.execute(f"SELECT count(*) FROM {name}").fetchone()  # noqa: S608 - same
+            [(total,)] = source.build.execute(f"SELECT count(*) FROM {name}").fetchall()  # noqa: S608 - same
         except (duckdb.CatalogException, duckdb.BinderException) as error:
             raise StaleBuildError(
                 f"The published build-{source.part.build} of {source.region.code} lacks what the global warehouse reads"
@@ -120,7 +120,7 @@ def _take(connection: duckdb.DuckDBPyConnection, tables: Sequence[ExportedTable]
         connection.execute(f"INSERT INTO regions.{table.name} ({table.names}) SELECT {table.names} FROM taken")  # noqa: S608 - same
         connection.unregister("taken")
         rows[table.name] = taken.num_rows
-        withheld[table.name] = (total[0] if total else 0) - taken.num_rows
+        withheld[table.name] = total - taken.num_rows
     return Part(
         source.part.region, source.part.state, source.part.export, source.part.minimum_group_size, source.part.build,
         source.part.business_date, source.part.reason, rows, withheld,

@@ -38,18 +38,18 @@ def share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
 
 
-def draw(group: Group, steps: Sequence[str], widest: int) -> list[Line]:
-    """The group's bars; the longest of all groups (`widest` sessions) fills the width."""
+def draw(group: Group, steps: Sequence[str], widest: int, width: int = BAR_WIDTH) -> list[Line]:
+    """The group's bars; the longest of all groups (`widest` sessions) fills `width` characters."""
     before = (group.counts[0], *group.counts[:-1])
     return [
-        Line(step, count, share(count, group.counts[0]), share(count, previous), bar(count, widest))
+        Line(step, count, share(count, group.counts[0]), share(count, previous), bar(count, widest, width))
         for step, count, previous in zip(steps, group.counts, before, strict=True)
     ]
 
 
-def bar(count: int, widest: int) -> str:
+def bar(count: int, widest: int, width: int = BAR_WIDTH) -> str:
     """`count` in eighths of a character; anything above nothing shows."""
-    eighths = round(share(count, widest) * BAR_WIDTH * 8)
+    eighths = round(share(count, widest) * width * 8)
     if count:
         eighths = max(eighths, 1)
     full, rest = divmod(eighths, 8)
