@@ -15,6 +15,7 @@ from pipelines.bootstrap import environment, local_stack
 from pipelines.demo import collect
 from pipelines.demo.blocks.block import Block, MakeBlock
 from pipelines.demo.blocks.funnel import funnel
+from pipelines.demo.blocks.fx import fx
 from pipelines.demo.blocks.group import group
 from pipelines.demo.blocks.retention import retention
 from pipelines.demo.checks import Check, all_checks
@@ -39,6 +40,7 @@ POLL_S = 0.5
 COUNTS_MAX = 3  # somebody may be paying by hand while we count
 COUNTED_STEPS = 5
 BLOCKS: tuple[MakeBlock, ...] = (
+    fx,
     funnel,
     retention,
 )  # one per domain, in the order of the page
