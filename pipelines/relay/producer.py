@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -60,7 +61,7 @@ class BatchProducer:
     def start_batch(self) -> None:
         """Begin a batch, with a fresh producer if the last batch did not end well."""
         if self._sent != self._acknowledged or self._failure is not None:
-            self._producer.purge()
+            self.close()
             self._producer = Producer(self._settings)
         self._reset()
 
@@ -93,13 +94,13 @@ class BatchProducer:
 
     def await_acknowledgements(self) -> None:
         """Wait, as long as it takes, until every record of the batch is acknowledged. Raises DeliveryError."""
-        self._producer.flush(0)
+        self._serve(lambda: self._producer.flush(0))
         while self._acknowledged < self._sent:
             self._poll(0.05)
         self._raise_failure()
 
     def _poll(self, seconds: float) -> None:
-        self._producer.poll(seconds)
+        self._serve(lambda: self._producer.poll(seconds))
         self._raise_failure()
         if self._stop.is_set():
             raise StoppedError
@@ -111,6 +112,14 @@ class BatchProducer:
             self._is_stalled = True
             self._look_at_broker()
             self._progress_at = time.monotonic()
+
+    def _serve(self, work: Callable[[], object]) -> None:
+        """Let the client work. A fatal error comes out of any call, and ends only this producer, not the relay."""
+        try:
+            work()
+        except KafkaException as error:
+            self._failure = error.args[0]
+            self._raise_failure()
 
     def _look_at_broker(self) -> None:
         """A broker that answers but acknowledges nothing, twice, does not know this producer: it was wiped."""
@@ -140,4 +149,7 @@ class BatchProducer:
 
     def close(self) -> None:
         """Let go of what was not acknowledged: it is produced again from the outbox."""
-        self._producer.purge()
+        with suppress(
+            KafkaException
+        ):  # a producer with a fatal error may refuse even this; it is let go of all the same
+            self._producer.purge()

@@ -20,7 +20,8 @@ from tests.support.local_stack import LocalStack, running_stack
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
 REGION_FIELDS = {
-    *("api_url", "console_url", "secret_key", "database_url", "kafka", "lake_uri", "warehouse_path", "processes"),
+    *("api_url", "console_url", "console_user", "console_password", "secret_key"),
+    *("database_url", "kafka", "lake_uri", "warehouse_path", "processes"),
 }
 
 
@@ -105,7 +106,7 @@ def test_each_process_knows_its_own_login_and_nobody_sees_a_secret(stack: LocalS
 
 
 def test_logs_of_a_process_and_of_none(stack: LocalStack) -> None:
-    assert "ready to accept connections" in stack.must("logs", "postgres-eu")
+    assert "ready to accept connections" in stack.must("logs", "postgres-eu", "--lines", "5000")
     done = stack.meridian("logs", "postgres-xx")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "postgres-eu" in done.stderr

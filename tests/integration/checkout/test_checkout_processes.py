@@ -17,7 +17,7 @@ from tests.support.serving import free_port
 from tests.support.shop import EMAIL, Payer, Shop
 
 REPOSITORY = Path(__file__).parents[3]
-SECONDS_MAX = 30
+SECONDS_MAX = 120
 
 
 def until(condition: Callable[[], bool]) -> None:
