@@ -81,9 +81,7 @@ def approve(region: RegionOption, day: DateOption, by: PersonOption, hash_prefix
         stored.plan  # noqa: B018 - refuses an altered one
         store.approve(office.at.connection, stored.hash, by.strip())
         now = store.latest(office.at.connection, region, parse_date(day), stored.hash.hex())
-    typer.echo(
-        f"plan {now.hash.hex()[:HASH_SHOWN]} of {region} for {day} is {now.status} by {now.approved_by}"
-    )
+    typer.echo(f"plan {now.hash.hex()[:HASH_SHOWN]} of {region} for {day} is {now.status} by {now.approved_by}")
 
 
 @app.command()
