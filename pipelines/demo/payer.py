@@ -32,6 +32,7 @@ class Person:
     email: str
     device: str = "desktop"
     language: str = "en"
+    address: str = ""  # what a load balancer in front of us would say; the local stack believes it
 
 
 @dataclass
@@ -136,4 +137,5 @@ class Visit:
         raise PageError(f"{response.url} redirects without an end.")
 
     def _headers(self) -> dict[str, str]:
-        return {"User-Agent": USER_AGENTS[self.person.device], "Accept-Language": self.person.language}
+        headers = {"User-Agent": USER_AGENTS[self.person.device], "Accept-Language": self.person.language}
+        return headers | ({"X-Forwarded-For": self.person.address} if self.person.address else {})

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from pipelines.bootstrap import environment, local_stack
 from pipelines.demo import collect
 from pipelines.demo.blocks.block import Block, MakeBlock
+from pipelines.demo.blocks.fraud import fraud
 from pipelines.demo.blocks.funnel import funnel
 from pipelines.demo.blocks.fx import fx
 from pipelines.demo.blocks.group import group
@@ -40,6 +41,7 @@ POLL_S = 0.5
 COUNTS_MAX = 3  # somebody may be paying by hand while we count
 COUNTED_STEPS = 5
 BLOCKS: tuple[MakeBlock, ...] = (
+    fraud,
     fx,
     funnel,
     retention,

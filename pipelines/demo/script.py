@@ -22,6 +22,7 @@ class Behaviour(StrEnum):
     TIMEOUT_AFTER_CHARGE = "pays while the gateway's answer is lost"
     ABANDON = "leaves the checkout page"
     PREVIEW = "only looks"
+    TEST_STOLEN_CARD = "tests a stolen card"
 
 
 class Aftermath(StrEnum):
@@ -42,6 +43,10 @@ PAYS: Final = frozenset({
     Behaviour.TIMEOUT_AFTER_CHARGE,
 })  # fmt: skip
 
+# One attacker, card after card with small amounts on one link; then somebody with nothing to hide pays there too.
+ATTACK_ATTEMPTS: Final = 12
+ATTACKED: Final = "ATTACKED"  # how the references of such links begin
+_ATTACK: Final = ((Behaviour.TEST_STOLEN_CARD,) * ATTACK_ATTEMPTS + (Behaviour.PAY,), Aftermath.NOTHING)
 # Every run does each of these at least once in each region, so that no number on the page is zero by luck.
 _ALWAYS: Final[Sequence[tuple[tuple[Behaviour, ...], Aftermath]]] = (
     ((Behaviour.TIMEOUT_AFTER_CHARGE,), Aftermath.NOTHING),  # first: it takes longest
@@ -54,6 +59,7 @@ _ALWAYS: Final[Sequence[tuple[tuple[Behaviour, ...], Aftermath]]] = (
     ((Behaviour.DECLINED_AFTER_CHALLENGE,), Aftermath.NOTHING),
     ((Behaviour.ABANDON,), Aftermath.DEACTIVATE),
     ((Behaviour.PREVIEW, Behaviour.PAY, Behaviour.DECLINED, Behaviour.PAY), Aftermath.NOTHING),
+    _ATTACK,
 )
 _WEIGHTS: Final[Mapping[Behaviour, int]] = {
     Behaviour.PAY: 45,
@@ -154,10 +160,11 @@ def _errand(
 ) -> Errand:
     # The region's own currency half of the time; the first errands go through all of them.
     currency = currencies[number % len(currencies)] if number % 2 == 0 else currencies[0]
-    major = dice.randint(5, 180) * _SCALE.get(currency, 1)
+    is_attacked = Behaviour.TEST_STOLEN_CARD in behaviours
+    major = (1 if is_attacked else dice.randint(5, 180)) * _SCALE.get(currency, 1)
     minor = dice.choice((0, 49, 90, 99)) * 10 ** exponent(currency) // 100
     return Errand(
-        reference=f"DEMO-{region.upper()}-{number:04}",
+        reference=f"{ATTACKED if is_attacked else 'DEMO'}-{region.upper()}-{number:04}",
         description=f"{dice.choice(_GOODS)} {number}",
         amount_minor=major * 10 ** exponent(currency) + minor,
         currency=currency,

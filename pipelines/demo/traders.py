@@ -1,5 +1,7 @@
 """Merchants and payers act out their script, several at once, over real HTTP."""
 
+import ipaddress
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from pipelines.demo.payer import Person, Visit
 from pipelines.demo.script import PAYS, Aftermath, Behaviour, Errand, VisitPlan
 
 _PEOPLE = ("Ada Lovelace", "Alan Turing", "Grace Hopper", "Emmy Noether", "Srinivasa Ramanujan", "Mary Jackson")
+_ATTACKERS_ADDRESS = "203.0.113.66"
 _CARDS = {
     Behaviour.PAY: cards.GOOD,
     Behaviour.PAY_WITHOUT_SCRIPT: cards.GOOD,
@@ -23,6 +26,7 @@ _CARDS = {
     Behaviour.RETRY: cards.INSUFFICIENT_FUNDS,
     Behaviour.TIMEOUT_AFTER_CHARGE: cards.TIMEOUT_AFTER_CHARGE,
 }
+_NOT_THEMSELVES = {Behaviour.CHALLENGE_FAILED, Behaviour.TEST_STOLEN_CARD}  # a bank would notice
 RETRIES_MAX = 3
 GATEWAY_PATIENCE_S = 30.0  # a payment page answers after its gateway does, and one of the cards makes that slow
 
@@ -85,7 +89,7 @@ def play(merchant: Merchant, client: httpx.Client, region: str, errand: Errand) 
         link_id, url = link["id"], link["url"]
         for number, visit_plan in enumerate(errand.visits):
             visit = Visit(client, _person(errand, number, visit_plan))
-            state = act(visit, url, visit_plan.behaviour)
+            state = act(visit, url, visit_plan.behaviour, card_of(visit_plan.behaviour, number))
             paid_count += state == "succeeded"
             expected = expected_state(visit_plan.behaviour)
             if state != expected:
@@ -105,18 +109,22 @@ def expected_state(behaviour: Behaviour) -> str:
     return {Behaviour.ABANDON: "checkout", Behaviour.PREVIEW: "landing"}.get(behaviour, "failed")
 
 
-def act(visit: Visit, url: str, behaviour: Behaviour) -> str:
+def card_of(behaviour: Behaviour, number: int) -> cards.Card:
+    """What the `number`-th visitor of a link types in, if anything."""
+    return cards.stolen(number) if behaviour is Behaviour.TEST_STOLEN_CARD else _CARDS.get(behaviour, cards.GOOD)
+
+
+def act(visit: Visit, url: str, behaviour: Behaviour, card: cards.Card) -> str:
     """One payer's whole visit; the state of the last page."""
     if behaviour is Behaviour.PREVIEW:
         return visit.look(url).state
     checkout = visit.begin(url)
     if behaviour is Behaviour.ABANDON:
         return checkout.state
-    card = _CARDS[behaviour]
     if behaviour is Behaviour.PAY_WITHOUT_SCRIPT:
         page = visit.pay_without_script(checkout, card)
     else:
-        page = visit.pay(checkout, card, passes_challenge=behaviour is not Behaviour.CHALLENGE_FAILED)
+        page = visit.pay(checkout, card, passes_challenge=behaviour not in _NOT_THEMSELVES)
     for _ in range(RETRIES_MAX):  # whoever wants to pay tries again, whatever the reason was
         if behaviour not in PAYS or page.state != "failed":
             break
@@ -147,6 +155,14 @@ def _wind_up(merchant: Merchant, client: httpx.Client, errand: Errand, link_id: 
 
 
 def _person(errand: Errand, number: int, visit: VisitPlan) -> Person:
+    if visit.behaviour is Behaviour.TEST_STOLEN_CARD:
+        return Person("Mallory Malice", "mallory@example.net", "desktop", "en", _ATTACKERS_ADDRESS)
     who = _PEOPLE[(errand.amount_minor + number) % len(_PEOPLE)]
     email = f"{who.lower().replace(' ', '.')}+{errand.reference.lower()}@example.com"
-    return Person(who, email, visit.device, visit.language)
+    return Person(who, email, visit.device, visit.language, _address(errand.reference, number))
+
+
+def _address(reference: str, number: int) -> str:
+    """A payer's own address, out of a range that nobody has (RFC 2544)."""
+    at = zlib.crc32(f"{reference}/{number}".encode()) % (1 << 17)
+    return str(ipaddress.IPv4Address(int(ipaddress.IPv4Address("198.18.0.0")) + at))

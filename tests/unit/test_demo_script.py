@@ -1,4 +1,4 @@
-from pipelines.demo.script import PAYS, Aftermath, Behaviour, plan
+from pipelines.demo.script import ATTACKED, PAYS, Aftermath, Behaviour, plan
 from regions.money import exponent
 
 
@@ -20,7 +20,8 @@ def test_amounts_are_whole_minor_units_and_splittable() -> None:
     for currency in ("EUR", "JPY", "INR"):
         for errand in plan("eu", (currency,), ("de",), 3, 60):
             assert isinstance(errand.amount_minor, int)
-            assert errand.amount_minor >= 5 * 10 ** exponent(currency)
+            least = 1 if errand.reference.startswith(ATTACKED) else 5
+            assert errand.amount_minor >= least * 10 ** exponent(currency)
 
 
 def test_only_paid_links_are_refunded() -> None:

@@ -2,8 +2,18 @@ from datetime import UTC, datetime
 
 import pytest
 
+from pipelines.demo.cards import stolen
 from regions.logs import passes_luhn
-from web.sandbox.cards.domain import TEST_CARDS, Card, CardError, Scenario, TestCard, fingerprint_key, read_card
+from web.sandbox.cards.domain import (
+    TEST_CARDS,
+    Card,
+    CardError,
+    Scenario,
+    TestCard,
+    find_test_card,
+    fingerprint_key,
+    read_card,
+)
 from web.sandbox.ids import psp_reference
 from web.sandbox.payments.domain import ThreeDs, authorise, charge, problem_with_amount
 
@@ -110,3 +120,9 @@ def test_an_amount_that_cannot_be_charged_is_named(amount_minor: int, currency: 
 def test_an_amount_of_any_exponent_can_be_charged(currency: str) -> None:
     assert problem_with_amount(1, currency) is None
     assert problem_with_amount(10**12 - 1, currency) is None
+
+
+def test_stolen_cards_are_cards_of_their_own_and_are_declined() -> None:
+    assert len({read(stolen(number).number).fingerprint for number in range(50)}) == 50
+    assert read(stolen(7).number).scenario is Scenario.DECLINE
+    assert find_test_card("400000999") is None
