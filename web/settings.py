@@ -49,11 +49,12 @@ class Settings:
             sandbox_url=sandbox_url,
             sandbox_api_key=region.sandbox_api_key(env),
             sandbox_webhook_secret=region.sandbox_webhook_secret(env),
-            trusted_proxies=_networks(env),
+            trusted_proxies=trusted_networks(env),
         )
 
 
-def _networks(env: Mapping[str, str]) -> tuple[Network, ...]:
+def trusted_networks(env: Mapping[str, str]) -> tuple[Network, ...]:
+    """The networks of our own proxies. Raises ConfigurationError naming what is none."""
     found = []
     for part in env.get(TRUSTED_PROXIES, "").replace(",", " ").split():
         try:

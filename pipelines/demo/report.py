@@ -187,7 +187,13 @@ def _next(outcomes: Sequence[Outcome]) -> Table:
     for outcome in outcomes:
         code = outcome.place.code
         table.add_row(code, "ask the warehouse", _whole(f"meridian sql --region {code} {SUMMARY_QUERY}"))
+    for outcome in outcomes:
+        entry = outcome.place.entry
+        table.add_row(
+            outcome.place.code, "open the console", _whole(f"{entry['console_url']} as {entry['console_user']}")
+        )
     table.add_row("all", "see what runs", "meridian status")
+    table.add_row("all", "find the keys and the console's password", "meridian status --json")
     table.add_row("all", "stop everything", "make down")
     return table
 

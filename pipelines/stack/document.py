@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipelines.stack import programs
-from pipelines.stack.plan import ROLES, VERSION, Plan, RegionPlan
+from pipelines.stack.plan import CONSOLE_USER, ROLES, VERSION, Plan, RegionPlan
 
 
 def stack_document(plan: Plan, merchants: Mapping[str, str]) -> dict[str, Any]:
@@ -27,6 +27,8 @@ def _region_entry(region: RegionPlan, merchant_id: str) -> dict[str, Any]:
     return {
         "api_url": region.api_url,
         "console_url": region.console_url,
+        "console_user": CONSOLE_USER,
+        "console_password": region.secrets["console_password"],
         "secret_key": region.secrets["secret_key"],
         "merchant_id": merchant_id,
         "database_url": region.database_url,

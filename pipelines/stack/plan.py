@@ -26,6 +26,7 @@ KAFKA_KINDS = ("tansu", "apache")
 # The database roles that log in; `web.db.provision` makes them with the passwords given here.
 ROLES = ("owner", "web", "worker", "relay", "dispatcher", "retention", "lake", "reader", "console")
 LOCAL = "127.0.0.1"
+CONSOLE_USER = "owner@meridian.test"  # of the local stack only; sees the region
 WAREHOUSE_POINTER = "current"
 
 
@@ -42,17 +43,13 @@ class RegionPlan:
     vault_uri: str
     warehouse_uri: str
     api_url: str
+    console_url: str
     secrets: Mapping[str, str] = field(repr=False)
 
     @property
     def code(self) -> str:
         """The region's code, such as eu."""
         return self.region.code
-
-    @property
-    def console_url(self) -> str:
-        """Where the region's console is (until it has a process of its own: below the API)."""
-        return f"{self.api_url}/console"
 
     @property
     def warehouse_path(self) -> str:
@@ -75,12 +72,13 @@ class RegionPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """The whole stack. `regions` are those that belong to it, `api_urls` covers the whole catalog."""
+    """The whole stack. `regions` are those that belong to it; the addresses cover the whole catalog."""
 
     state: StateFolder
     kafka_kind: str
     regions: tuple[RegionPlan, ...]
     api_urls: Mapping[str, str]
+    console_urls: Mapping[str, str]
     ports: Mapping[str, int]
     secrets: Mapping[str, str] = field(repr=False)
     notices: tuple[str, ...] = ()
@@ -145,15 +143,15 @@ def make_plan(
     kafka_kind = request.kafka_kind or memory.get("kafka_kind") or KAFKA_KINDS[0]
     if kafka_kind not in KAFKA_KINDS:
         raise StackUsageError(f"{kafka_kind} is no kind of Kafka broker here: choose {' or '.join(KAFKA_KINDS)}.")
-    parts = ("web", "postgres", "kafka")
+    parts = ("web", "console", "postgres", "kafka")
     names = ["psp", "postgres-psp", *(f"{part}-{code}" for code in catalog for part in parts)]
     ports, notices = _ports(state, names, memory.get("ports", {}), request.ports, running)
     kept = _secrets(memory.get("secrets", {}), catalog)
-    api_urls = {code: f"http://{LOCAL}:{ports[f'web-{code}']}" for code in catalog}
-    regions = tuple(
-        _region(state, catalog[code], ports, kept, api_url=api_urls[code], environment=environment) for code in codes
+    api_urls, console_urls = (
+        {code: f"http://{LOCAL}:{ports[f'{part}-{code}']}" for code in catalog} for part in ("web", "console")
     )
-    return Plan(state, kafka_kind, regions, api_urls, ports, kept, tuple(notices))
+    regions = tuple(_region(state, catalog[code], ports, kept, environment=environment) for code in codes)
+    return Plan(state, kafka_kind, regions, api_urls, console_urls, ports, kept, tuple(notices))
 
 
 def _regions(
@@ -211,6 +209,8 @@ def _secrets(kept: Mapping[str, str], catalog: Mapping[str, Region]) -> dict[str
             f"service_key_{code}": _key,
             f"sandbox_api_key_{code}": _key,
             f"sandbox_webhook_secret_{code}": _key,
+            f"console_key_{code}": _key,
+            f"console_password_{code}": _password,
         }
     return {**kept, **{name: make() for name, make in makers.items() if name not in kept}}
 
@@ -229,7 +229,6 @@ def _region(
     ports: Mapping[str, int],
     kept: Mapping[str, str],
     *,
-    api_url: str,
     environment: Mapping[str, str],
 ) -> RegionPlan:
     code, suffix = region.code, region.code.upper()
@@ -248,6 +247,7 @@ def _region(
         lake_uri=place("LAKE_URI", "lake"),
         vault_uri=place("VAULT_URI", "vault"),
         warehouse_uri=place("WAREHOUSE_URI", "warehouse"),
-        api_url=api_url,
+        api_url=f"http://{LOCAL}:{ports[f'web-{code}']}",
+        console_url=f"http://{LOCAL}:{ports[f'console-{code}']}",
         secrets={name.removesuffix(f"_{code}"): value for name, value in kept.items() if name.endswith(f"_{code}")},
     )

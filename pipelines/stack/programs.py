@@ -12,7 +12,7 @@ from pipelines.stack.plan import LOCAL, Plan, RegionPlan
 from pipelines.stack.supervisor import Program
 
 SANDBOX = "sandbox"
-SERVICES = ("web", "worker", "relay", "ingest")  # in the order in which they are started
+SERVICES = ("web", "worker", "relay", "ingest", "console")  # in the order in which they are started
 SANDBOX_SERVICES = ("psp", "psp-sender")
 SANDBOX_NAMES = ("postgres-psp", *SANDBOX_SERVICES)
 MERIDIAN = (sys.executable, "-m", "pipelines.cli")
@@ -58,6 +58,12 @@ def services(plan: Plan, region: RegionPlan) -> tuple[Program, ...]:
         "worker": ((sys.executable, "-m", "web.worker", *selected), {**web, **database(region, "worker")}),
         "relay": ((*MERIDIAN, "relay", "run", *selected), {**common, **database(region, "relay"), **kafka}),
         "ingest": ((*MERIDIAN, "ingest", "run", *selected), {**common, **database(region, "lake"), **kafka, **lake}),
+        "console": (
+            _gunicorn(
+                "web.console.wsgi:app", plan.ports[region.name("console")], (*_gunicorn_config(), "--workers", "1")
+            ),
+            {**common, **console_environment(region), **database(region, "console")},
+        ),
     }
     return tuple(Program(region.name(part), *_placed(plan, *commands[part])) for part in SERVICES)
 
@@ -82,7 +88,7 @@ def addresses(plan: Plan) -> dict[str, str]:
     """What every process may know: where the public parts are."""
     found = {"SANDBOX_URL": plan.sandbox_url}
     for code, address in plan.api_urls.items():
-        found |= {f"API_BASE_URL_{code.upper()}": address, f"CONSOLE_URL_{code.upper()}": f"{address}/console"}
+        found |= {f"API_BASE_URL_{code.upper()}": address, f"CONSOLE_URL_{code.upper()}": plan.console_urls[code]}
     return found
 
 
@@ -102,6 +108,16 @@ def web_environment(region: RegionPlan) -> dict[str, str]:
         f"SANDBOX_WEBHOOK_SECRET_{suffix}": region.secrets["sandbox_webhook_secret"],
         # Here everybody comes from one machine: whoever does may say in X-Forwarded-For whom it stands for.
         "TRUSTED_PROXIES": LOCAL,
+    }
+
+
+def console_environment(region: RegionPlan) -> dict[str, str]:
+    """What the region's console knows besides its own login."""
+    suffix = region.code.upper()
+    return {
+        "MERIDIAN_REGION": region.code,
+        f"WAREHOUSE_URI_{suffix}": region.warehouse_uri,
+        f"CONSOLE_KEY_{suffix}": region.secrets["console_key"],
     }
 
 

@@ -11,7 +11,10 @@ from pipelines.stack.state import StateFolder, read_json
 from pipelines.stack.supervisor import ProcessInfo, Supervisor
 
 UP = {"RUNNING", "STARTING", "BACKOFF"}  # supervisord keeps it running, or is about to
-REGION_FIELDS = ("api_url", "console_url", "secret_key", "database_url", "kafka", "lake_uri", "warehouse_path")
+REGION_FIELDS = (
+    *("api_url", "console_url", "console_user", "console_password", "secret_key"),
+    *("database_url", "kafka", "lake_uri", "warehouse_path"),
+)
 SANDBOX_FIELDS = ("url", "control_key", "database_url")
 TABLE_WIDTH = 100
 COLOURS = {"RUNNING": "green", "STARTING": "yellow", "BACKOFF": "yellow"}
@@ -66,6 +69,7 @@ def _table(status: Mapping[str, Any]) -> Table:
         table.add_column(heading, justify="right" if heading in {"pid", "restarts", "up for"} else "left")
     for part, entry in (*status["regions"].items(), ("sandbox", status["sandbox"])):
         where = {f"web-{part}": entry.get("api_url"), f"kafka-{part}": entry.get("kafka"), "psp": entry.get("url")}
+        where |= {f"console-{part}": entry.get("console_url")}
         shown = part
         for name, process in entry["processes"].items():
             table.add_row(

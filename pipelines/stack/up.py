@@ -16,7 +16,7 @@ from pipelines.stack import postgres, programs
 from pipelines.stack.brokers import prepare_broker
 from pipelines.stack.document import stack_document
 from pipelines.stack.errors import StackError
-from pipelines.stack.plan import ROLES, SANDBOX_DATABASE, Plan, RegionPlan, Request, make_plan
+from pipelines.stack.plan import CONSOLE_USER, ROLES, SANDBOX_DATABASE, Plan, RegionPlan, Request, make_plan
 from pipelines.stack.progress import Progress
 from pipelines.stack.starter import CancelledError, Starter
 from pipelines.stack.state import StateFolder, write_json, write_private
@@ -103,6 +103,7 @@ class Up:
             self._topics(region)
         self._progress.step(code, "provisioning the merchant")
         self._merchants[code] = self._merchant(region)
+        self._console_user(region)
 
     def _services(self, region: RegionPlan) -> None:
         self._region(region)
@@ -111,6 +112,7 @@ class Up:
         for part in programs.SERVICES:
             self._starter.start(region.name(part))
         self._starter.await_healthy(region.name("web"), region.api_url)
+        self._starter.await_healthy(region.name("console"), region.console_url)
         self._progress.step(code, "waiting for worker, relay and ingest")
         for part in programs.SERVICES:
             self._starter.await_running(region.name(part))
@@ -170,6 +172,15 @@ class Up:
         arguments = ("--region", region.code, "--name", DEMO_MERCHANT, "--country", region.region.country)
         answer = json.loads(self._module("web.merchants.provision", environment, *arguments))
         return str(answer["merchant_id"])
+
+    def _console_user(self, region: RegionPlan) -> None:
+        """Somebody who may look at everything; the password is in stack.json and in no command line."""
+        environment = {
+            **programs.database(region, "owner"),
+            "CONSOLE_USER_PASSWORD": region.secrets["console_password"],
+        }
+        arguments = ("--region", region.code, "--email", CONSOLE_USER, "--role", "owner")
+        self._module("web.console.provision", environment, *arguments)
 
     def _module(self, module: str, environment: Mapping[str, str], *arguments: str) -> str:
         """Run one of the web service's commands (another layer: a process, not an import) and return its output."""

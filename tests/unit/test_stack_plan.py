@@ -97,7 +97,7 @@ def test_given_addresses_replace_the_local_parts(state: StateFolder) -> None:
     plan = make_plan(state, Request(("eu",)), given)
     region = plan.regions[0]
     assert programs.infrastructure(plan, region) == ()
-    assert programs.region_names(region) == ["web-eu", "worker-eu", "relay-eu", "ingest-eu"]
+    assert programs.region_names(region) == ["web-eu", "worker-eu", "relay-eu", "ingest-eu", "console-eu"]
     password = region.secrets["db_relay"]
     assert region.role_url("relay") == f"postgresql://relay:{password}@db.example:6000/meridian?sslmode=require"
     assert (region.kafka, region.lake_uri) == ("kafka.example:9092", "s3://lake/eu")
@@ -119,12 +119,14 @@ MAY_KNOW = {
         "SERVICE_KEY_EU",
         "SANDBOX_API_KEY_EU",
         "SANDBOX_WEBHOOK_SECRET_EU",
+        "TRUSTED_PROXIES",
     },
     "relay": {"DATABASE_URL_EU", "KAFKA_BOOTSTRAP_SERVERS_EU"},
     "ingest": {"DATABASE_URL_EU", "KAFKA_BOOTSTRAP_SERVERS_EU", "LAKE_URI_EU"},
+    "console": {"DATABASE_URL_EU", "WAREHOUSE_URI_EU", "CONSOLE_KEY_EU", "MERIDIAN_REGION"},
 }
 MAY_KNOW["worker"] = MAY_KNOW["web"]
-ROLE = {"web": "web", "worker": "worker", "relay": "relay", "ingest": "lake"}
+ROLE = {"web": "web", "worker": "worker", "relay": "relay", "ingest": "lake", "console": "console"}
 
 
 @pytest.mark.parametrize("part", programs.SERVICES)

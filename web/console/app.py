@@ -9,7 +9,6 @@ from flask import Blueprint, Flask, Response, redirect, request, url_for
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import Forbidden, HTTPException
-from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as AnyResponse
 
 from regions.region import Region
@@ -34,8 +33,6 @@ def create_app(region: Region, settings: Settings) -> Flask:
     """The WSGI app of one region's console. Call it after fork: it owns a connection pool."""
     app = Flask("web.console", static_folder="static", template_folder="templates")
     app.config["MAX_CONTENT_LENGTH"] = FORM_BYTES_MAX
-    if settings.proxy_count:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxy_count)  # type: ignore[method-assign] # as Flask documents
     name = f"meridian-console-{region.code}"
     database = Database(settings.database_url, application_name=name, pool_size=settings.pool_size)
     folder = Path(unquote(urlsplit(settings.warehouse_uri).path))

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from regions.errors import ConfigurationError
 from regions.region import Region
+from web.http.addresses import Network
+from web.settings import trusted_networks
 
 KEY_BYTES_MIN = 32
 FORM_BYTES_MAX = 8_192
@@ -18,7 +20,7 @@ class Settings:
     database_url: str = field(repr=False)
     warehouse_uri: str
     key: bytes = field(repr=False)  # names failed sign-ins without telling whose they are
-    proxy_count: int = 0  # how many proxies of ours append to X-Forwarded-For
+    trusted_proxies: tuple[Network, ...] = ()  # whose X-Forwarded-For is believed
     pool_size: int = 8
 
     @classmethod
@@ -28,7 +30,7 @@ class Settings:
             database_url=region.database_url(env),
             warehouse_uri=region.warehouse_uri(env),
             key=_key(f"CONSOLE_KEY_{region.code.upper()}", env),
-            proxy_count=_count("CONSOLE_PROXY_COUNT", env),
+            trusted_proxies=trusted_networks(env),
         )
 
 
@@ -43,10 +45,3 @@ def _key(variable: str, env: Mapping[str, str]) -> bytes:
     if len(key) < KEY_BYTES_MIN:
         raise ConfigurationError(f"{variable} must be at least {KEY_BYTES_MIN} bytes in base64.")
     return key
-
-
-def _count(variable: str, env: Mapping[str, str]) -> int:
-    value = env.get(variable, "").strip() or "0"
-    if not (value.isascii() and value.isdigit()):
-        raise ConfigurationError(f"{variable} must be a whole number: how many proxies stand before the console.")
-    return int(value)

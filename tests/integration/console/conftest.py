@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,10 +8,9 @@ from tests.support.console import House, house_on
 from tests.support.regional import RegionDatabase
 from tests.support.warehouse import TradedDay, bench
 from web.console.accounts import domain
-from web.sandbox.settlement.planting import Plant
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def cheap_passwords() -> Iterator[None]:
     """Hashes carry their parameters; `test_console_passwords.py` checks the real ones."""
     with pytest.MonkeyPatch.context() as patch:
@@ -45,7 +44,7 @@ def traded(region_database: RegionDatabase, tmp_path_factory: pytest.TempPathFac
             place.append(day.events)
         both = TradedDay(place.region, seed=3)
         both.items = [*own.items, *other.items]
-        content, planted = both.report([Plant.AMOUNT, Plant.MISSING_WITH_US, Plant.DUPLICATE])
+        content, planted = both.report(["amount", "missing_with_us", "duplicate"])
         place.land(content)
         place.build()
         house = house_on(region_database, place.warehouse.folder)
@@ -62,3 +61,9 @@ def empty(region_database: RegionDatabase, tmp_path: Path) -> House:
 def house(region_database: RegionDatabase, tmp_path_factory: pytest.TempPathFactory) -> House:
     """A console for what needs no warehouse."""
     return house_on(region_database, tmp_path_factory.mktemp("no-warehouse"))
+
+
+@pytest.fixture
+def new_house(new_region_database: Callable[..., RegionDatabase], tmp_path: Path) -> House:
+    """A console of a region in which nothing has happened."""
+    return house_on(new_region_database(), tmp_path / "warehouse")

@@ -211,6 +211,19 @@ def test_an_address_is_blocked_after_thirty_failures(house: House) -> None:
     assert house.browser().sign_in(house.add_user("owner")).status_code == 303
 
 
+def test_an_invented_forwarding_header_is_no_other_address(house: House) -> None:
+    email = house.add_user("owner")
+    fill_up(house, "address", key_of(house, "address", email), 30)
+    try:
+        browser = house.browser()
+        form = {"csrf": browser.csrf(), "email": email, "password": PASSWORD}
+        headers = {"X-Forwarded-For": "192.0.2.99"}
+        assert browser.client.post("/sign-in", data=form, headers=headers, base_url=BASE).status_code == 429
+    finally:
+        with house.admin() as admin:
+            admin.execute("DELETE FROM console_sign_in_failures")
+
+
 def test_being_blocked_does_not_last_longer_for_trying(house: House) -> None:
     email = house.add_user("owner")
     key = key_of(house, "user", email)

@@ -8,6 +8,7 @@ from web.console import session
 from web.console.accounts import domain, service
 from web.console.view import first_page, page
 from web.console.wiring import wired
+from web.http.addresses import payer_address
 
 blueprint = Blueprint("accounts", __name__)
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ def sign_in() -> AnyResponse:
     try:
         token, account = service.sign_in(
             wiring.database, wiring.settings.key, email=email, password=password,
-            address=request.remote_addr or "", old_token=old_token, now=utc_now(),
+            address=_address(), old_token=old_token, now=utc_now(),
         )  # fmt: skip
     except service.SignInRefusedError as error:
         log.warning("console sign-in refused", extra=_whose(email))
@@ -77,7 +78,13 @@ def _form(error: str = "", status: int = 200) -> Response:
     return response
 
 
+def _address() -> str:
+    """From where somebody signs in; what proxies say counts only if they are ours."""
+    forwarded, proxies = request.headers.get("X-Forwarded-For", ""), wired().settings.trusted_proxies
+    return payer_address(request.remote_addr, forwarded, proxies) or ""
+
+
 def _whose(email: str) -> dict[str, str]:
     """Names a failed sign-in in the log without telling whose it is: the keyed hashes that it is counted under."""
-    keys = domain.failure_keys(wired().settings.key, domain.normal_email(email), request.remote_addr or "")
+    keys = domain.failure_keys(wired().settings.key, domain.normal_email(email), _address())
     return {kind: value.hex()[:16] for kind, value in keys.items()}
