@@ -39,7 +39,8 @@ MARTS = """
     CREATE TABLE rpt_volume_monthly AS
         SELECT region, date_trunc('month', created_on)::DATE AS business_month, livemode, currency,
                count(*) AS payment_count, count(*) FILTER (WHERE status = 'succeeded') AS succeeded_count,
-               sum(captured_minor)::BIGINT AS captured_minor, sum(refunded_minor)::BIGINT AS refunded_minor
+               sum(captured_minor)::BIGINT AS captured_minor, sum(refunded_minor)::BIGINT AS refunded_minor,
+               sum(captured_minor)::BIGINT AS captured_eur_minor, 0::BIGINT AS unconverted_count
           FROM fct_payments GROUP BY ALL;
     CREATE TABLE fct_funnel_sessions AS
         SELECT region, livemode, channel, device_class, created_on AS opened_on, status = 'succeeded' AS is_converted

@@ -6,5 +6,7 @@ select
     payment_count,
     succeeded_count,
     captured_minor,
-    refunded_minor
+    refunded_minor,
+    captured_eur_minor,
+    unconverted_count
 from {{ source('regions', 'rpt_volume_monthly') }}
