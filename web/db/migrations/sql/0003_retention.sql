@@ -62,6 +62,10 @@ CREATE TABLE retention_steps (
   PRIMARY KEY (plan_hash, step)
 );
 
+-- From a subject to what is kept about it.
+CREATE INDEX checkout_sessions_by_subject ON checkout_sessions (subject_id) WHERE subject_id IS NOT NULL;
+CREATE INDEX payments_by_session ON payments (session_id);
+
 CREATE FUNCTION retention_plan_is_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF (NEW.hash, NEW.plan_date, NEW.document, NEW.planned_at) IS DISTINCT FROM (OLD.hash, OLD.plan_date, OLD.document, OLD.planned_at)

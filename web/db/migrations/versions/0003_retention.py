@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0003"
-down_revision = "0002" if list(Path(__file__).parent.glob("0002_*.py")) else "0001"  # 0002 is being written elsewhere
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
