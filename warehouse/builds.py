@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import duckdb
 
 from regions.errors import UsageError
+from regions.funnels import load_funnels
 from warehouse.build_record import BuildRecord, BuildStatus
 from warehouse.dbt_runner import TransformError, run_models
 from warehouse.inputs import Inputs, RunParameters, write_inputs
@@ -102,6 +103,7 @@ class Warehouse:
 
         Raises TransformError if a model or test fails; the candidate then stays behind as `build_failed`.
         """
+        load_funnels()  # a bad definition stops the job before anything is written
         records = self.records()
         record = BuildRecord(
             number=records[-1].number + 1 if records else 1,

@@ -1,5 +1,6 @@
 """Funnel definitions are judged whole; funnels are drawn as they are counted; marts have the definition's steps."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,11 @@ from pipelines.funnel.domain import BAR_WIDTH, Group, bar, draw, in_order
 from regions.contract_files import CONTRACTS
 from regions.errors import ConfigurationError
 from regions.funnels import CHECKOUT, load_funnels
+from regions.region import load_region
+from warehouse.builds import Warehouse
 from warehouse.dbt_runner import PROJECT
+from warehouse.inputs import Inputs
+from warehouse.lake_files import TableFiles
 
 SHIPPED = (CONTRACTS / "funnels.toml").read_text()
 SECOND_STEP = SHIPPED[SHIPPED.index('[[funnels.steps]]\nname = "submitted"') :]
@@ -48,6 +53,18 @@ def test_a_bad_definition_names_file_and_field(tmp_path: Path, before: str, afte
         load_funnels(path)
     assert str(path) in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_a_bad_definition_stops_a_build_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "funnels.toml").write_text(SHIPPED.replace("window_hours = 24", "window_hours = 0"))
+    monkeypatch.setattr("warehouse.builds.load_funnels", lambda: load_funnels(tmp_path / "funnels.toml"))
+    files = TableFiles(table="events", snapshot_id=None, lake_seq=0, files=(), columns=())
+    warehouse = Warehouse(load_region("eu"), tmp_path / "eu")
+    with warehouse.lock(), pytest.raises(ConfigurationError, match="window_hours"):
+        warehouse.build(date(2026, 3, 14), Inputs(files, files))
+    assert not list(warehouse.folder.glob("build-*"))
 
 
 def test_two_funnels_of_one_name_are_refused(tmp_path: Path) -> None:
