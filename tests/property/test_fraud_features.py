@@ -27,7 +27,9 @@ from web.risk.sql import MOMENT_COLUMNS, compile_features, match_columns
 FEATURES = feature_set()
 NOW = datetime(2026, 3, 14, 9, 26, 53, 589793, tzinfo=UTC)
 # Event times lie around the ends of windows, to the microsecond.
-EDGES = sorted({f.window_seconds for f in FEATURES.features} | {FEATURES.attribution_seconds, 1, 59})
+BOUND = FEATURES.attribution_seconds
+WINDOWS = {f.window_seconds for f in FEATURES.features} | {0, 59}
+EDGES = sorted({edge for w in WINDOWS for edge in (w, w - BOUND, w + BOUND) if edge >= 0})
 SERVED = compile_features(FEATURES).replace("clock_timestamp()", "%(now)s::timestamptz")
 INSERT = """INSERT INTO outbox (id, type, family, subject, sequence, merchant_id, livemode, time, schema_version, data)
             VALUES (uuidv7(), %s, 'x', %s, %s, %s, %s, %s, 1, %s) RETURNING id::text, xid::text::bigint"""
@@ -60,7 +62,7 @@ class World:
         return found | {"link": self.random.choice(self.links), "merchant": merchant_id}
 
     def moment(self) -> datetime:
-        near = timedelta(microseconds=self.random.choice([-1, 0, 0, 1, 500_000, -500_000]))
+        near = timedelta(microseconds=self.random.choice([0, 0, 0, 1, 2, 500_000]))
         return NOW - timedelta(seconds=self.random.choice(EDGES)) + near
 
     def append(self, open_: Transaction, kind: str, data: dict[str, Any], at: datetime, payment: str) -> Told:
@@ -93,7 +95,7 @@ class World:
         """Read the features as checkout does, then log them in the same transaction."""
         entities, currency = self.entities(open_.merchant_id), self.random.choice(["EUR", "USD"])
         livemode = payment == self.payments[open_.merchant_id][0]
-        as_of = NOW + timedelta(microseconds=len(self.decisions))
+        as_of = NOW + timedelta(microseconds=self.random.choice([0, 0, 1, 2]))
         own = open_.connection.execute("SELECT pg_current_xact_id_if_assigned()::text::bigint").fetchone()
         parameters = entities | {"match_currency": currency, "livemode": livemode, "now": as_of}
         row = open_.connection.execute(SERVED, parameters).fetchone()
