@@ -11,6 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from pipelines.demo.checks import Check
 from pipelines.demo.figures import Book
 from pipelines.demo.run import Outcome
 from regions.money import Money
@@ -173,11 +174,20 @@ def _verdicts(outcomes: Sequence[Outcome]) -> RenderableType:
     """One row per check; what does not hold is told in full below."""
     table = _table("", *(outcome.place.code for outcome in outcomes))
     details: list[RenderableType] = []
-    for row in zip(*(outcome.checks for outcome in outcomes), strict=True):
-        marks = [Text("agrees", style="green") if check.holds else Text("DISAGREES", style="bold red") for check in row]
-        table.add_row(row[0].what, *marks)
-        details += [Text(f"{one.region}, {one.what}: {one.detail}", style="red") for one in row if not one.holds]
+    rows: dict[str, dict[str, Check]] = {}
+    for check in (check for outcome in outcomes for check in outcome.checks):
+        rows.setdefault(check.what, {})[check.region] = check
+    for what, row in rows.items():
+        table.add_row(what, *(_mark(row.get(outcome.place.code)) for outcome in outcomes))
+        details += [Text(f"{one.region}, {what}: {one.detail}", style="red") for one in row.values() if not one.holds]
     return Group(table, *details)
+
+
+def _mark(check: Check | None) -> Text:
+    """What a check found; nothing for a region in which it was not made."""
+    if check is None:
+        return Text("-", style="dim")
+    return Text("agrees", style="green") if check.holds else Text("DISAGREES", style="bold red")
 
 
 def _next(outcomes: Sequence[Outcome]) -> Table:

@@ -40,12 +40,8 @@ DEFINITE_WAIT_S = 150.0  # an attempt whose answer is lost is settled by webhook
 POLL_S = 0.5
 COUNTS_MAX = 3  # somebody may be paying by hand while we count
 COUNTED_STEPS = 5
-BLOCKS: tuple[MakeBlock, ...] = (
-    fraud,
-    fx,
-    funnel,
-    retention,
-)  # one per domain, in the order of the page
+BLOCKS: tuple[MakeBlock, ...] = (fraud, fx, funnel)  # one per domain, in the order of the page
+ONCE: tuple[MakeBlock, ...] = (retention,)  # only in the first region: an erasure rebuilds the region's warehouse
 
 
 class DemoError(MeridianError):
@@ -129,7 +125,10 @@ def run(codes: Sequence[str], *, seed: int, links: int, threads: int, observer: 
     outcomes: list[Outcome] = []
     # Two at a time: each job is a process of its own, and the smallest machine has two cores.
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="region") as pool:
-        jobs = [pool.submit(_finish, place, Control.of(sandbox), played[place.code], observer) for place in chosen]
+        jobs = [
+            pool.submit(_finish, place, Control.of(sandbox), played[place.code], _blocks_of(place, chosen), observer)
+            for place in chosen
+        ]
         outcomes.extend(job.result() for job in jobs)
     return _with_group(outcomes)
 
@@ -143,7 +142,7 @@ def _trade(chosen: Sequence[Place], seed: int, links: int, threads: int, observe
         for place in chosen
     ]
     for place, errands in zip(chosen, plans, strict=True):
-        observer.started(place.code, len(errands) + COUNTED_STEPS + 2 + len(BLOCKS))
+        observer.started(place.code, len(errands) + COUNTED_STEPS + 2 + len(_blocks_of(place, chosen)))
     # Regions take turns, so that they trade at the same time.
     turns = [errand for turn in zip(*plans, strict=True) for errand in turn]
     played: dict[str, list[Played]] = {place.code: [] for place in chosen}
@@ -156,7 +155,14 @@ def _trade(chosen: Sequence[Place], seed: int, links: int, threads: int, observe
     return played
 
 
-def _finish(place: Place, control: Control, played: Sequence[Played], observer: Observer) -> Outcome:
+def _blocks_of(place: Place, chosen: Sequence[Place]) -> tuple[MakeBlock, ...]:
+    """The domains that are shown in a region."""
+    return BLOCKS + ONCE if place is chosen[0] else BLOCKS
+
+
+def _finish(
+    place: Place, control: Control, played: Sequence[Played], domains: Sequence[MakeBlock], observer: Observer
+) -> Outcome:
     code = place.code
     link_ids = [one.link_id for one in played if one.link_id]
     observer.stepped(code, "waiting for every outcome", 0)
@@ -178,7 +184,7 @@ def _finish(place: Place, control: Control, played: Sequence[Played], observer: 
         control.settle(place.account, day)
     figures = Figures(code, after, reported, judged)
     blocks = []
-    for make in BLOCKS:
+    for make in domains:
         observer.stepped(code, f"showing {make.__name__}")
         blocks.append(make(place, day, job))
     checks = [*all_checks(figures, played), *(check for block in blocks for check in block.checks)]
