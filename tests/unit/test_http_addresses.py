@@ -6,7 +6,7 @@ import pytest
 
 from regions.errors import ConfigurationError
 from web.http.addresses import payer_address
-from web.settings import _networks
+from web.settings import trusted_networks
 
 PROXIES = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("2001:db8::/32"))
 
@@ -40,10 +40,10 @@ def test_without_proxies_the_header_says_nothing() -> None:
 
 
 def test_proxies_are_configured_by_address_or_network() -> None:
-    assert _networks({}) == ()
-    assert _networks({"TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8"}) == (
+    assert trusted_networks({}) == ()
+    assert trusted_networks({"TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8"}) == (
         ipaddress.ip_network("127.0.0.1"),
         ipaddress.ip_network("10.0.0.0/8"),
     )
     with pytest.raises(ConfigurationError, match="TRUSTED_PROXIES names 'proxy'"):
-        _networks({"TRUSTED_PROXIES": "proxy"})
+        trusted_networks({"TRUSTED_PROXIES": "proxy"})

@@ -19,6 +19,7 @@ def test_kinds_have_the_prefixes_that_the_schema_stores() -> None:
         "request": "req",
         "erasure": "ereq",
         "hold": "hold",
+        "user": "user",
     }
 
 

@@ -28,7 +28,9 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def process(arguments: list[str], env: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def process(
+    arguments: list[str], env: dict[str, str], log: Path, stop: signal.Signals = signal.SIGTERM
+) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("ab") as output:
         started = subprocess.Popen(
             [sys.executable, "-m", *arguments], cwd=REPOSITORY, env=env, stdout=output, stderr=output
@@ -37,7 +39,7 @@ def process(arguments: list[str], env: dict[str, str], log: Path) -> Iterator[su
         yield started
     finally:
         if started.poll() is None:
-            started.send_signal(signal.SIGINT)  # gunicorn then leaves idle connections alone
+            started.send_signal(stop)
         started.wait(SECONDS_MAX)
 
 
@@ -47,7 +49,8 @@ def second_web(shop: Shop, log: Path, **env: str) -> Iterator[str]:
     url = f"http://127.0.0.1:{free_port()}"
     arguments = ["gunicorn", "-c", "web/gunicorn.conf.py", "--no-control-socket", "--workers", "1"]
     arguments += ["--bind", url.removeprefix("http://"), "web.wsgi:for_region('eu')"]
-    with process(arguments, shop.database.env | {"API_BASE_URL_EU": url} | env, log):
+    # On SIGINT gunicorn leaves idle connections alone.
+    with process(arguments, shop.database.env | {"API_BASE_URL_EU": url} | env, log, signal.SIGINT):
         until(lambda: answers(url))
         yield url
 
