@@ -110,8 +110,10 @@ def test_a_payer_who_never_comes_back_is_settled_by_the_worker_which_may_die_too
     assert shop.payment(payer.link)["status"] == "processing"
 
     shop.execute("UPDATE attempts SET resolve_after = now() WHERE payment_id = %s", payment["id"])
-    with worker(shop, log, **fault) as second, worker(shop, log, **fault) as third:
+    logs = tmp_path / "second", tmp_path / "third"
+    with worker(shop, logs[0], **fault) as second, worker(shop, logs[1], **fault) as third:
         until(lambda: shop.payment(payer.link)["status"] == "succeeded")
+        until(lambda: all("worker started" in each.read_text() for each in logs))  # one may still be importing
         for each in (second, third):
             each.terminate()
             assert each.wait(SECONDS_MAX) == 0
