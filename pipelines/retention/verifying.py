@@ -18,7 +18,7 @@ from regions.vault import Sealed
 from warehouse.builds import Warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from pipelines.retention.planning import Desk
     from pipelines.retention.search_values import Values
@@ -65,38 +65,34 @@ def verify(at: Desk, vault: Vault, env: Mapping[str, str], stored: Stored) -> di
 
 
 def _prove_sight(at: Desk, vault: Vault, warehouse: Warehouse) -> list[str]:
-    """Each way of searching has to find a value that is certainly there."""
-    found = []
+    """Each way of searching has to find a value that is certainly there. Raises BlindSearchError."""
     planted = postgres.canary(at)
-    ways: list[tuple[str, bytes | None, Callable[[Needles], Searched]]] = [
-        ("postgres rows", planted, lambda needles: postgres.search(at, vault, needles)),
-    ]
-    ways += [
-        (f"lake {way}", value, lambda needles: lake.search(at, needles)) for way, value in lake.canaries(at).items()
-    ]
-    ways += [
-        (f"warehouse {way}", value, lambda needles: builds.search(warehouse, needles))
-        for way, value in builds.canaries(warehouse).items()
-    ]
-    for way, value, search in ways:
-        if value is None or not _sees(way, search(Needles([value]))):
+    in_lake, in_builds = lake.canaries(at), builds.canaries(warehouse)
+    seen = {
+        "postgres": postgres.search(at, vault, Needles([planted] if planted else [])),
+        "lake": lake.search(at, Needles(in_lake.values())),
+        "warehouse": builds.search(warehouse, Needles(in_builds.values())),
+    }
+    ways = ["postgres rows", *(f"lake {way}" for way in in_lake), *(f"warehouse {way}" for way in in_builds)]
+    for way in ways:
+        if not any(_is_seen_by(way, hit) for hit in seen[way.split()[0]].hits):
             raise BlindSearchError(f"The search of {way} does not find what is there: nothing is proven")
-        found.append(way)
-    return found
+    return ways
 
 
-def _sees(way: str, searched: Searched) -> bool:
-    """Whether the hits are of the kind that this way of searching makes."""
+def _is_seen_by(way: str, hit: str) -> bool:
+    """Whether a hit is of the kind that this way of searching makes."""
+    if way == "warehouse decoded tables":
+        return ".duckdb, " in hit and not hit.endswith(", raw")
     kinds = {
+        "postgres rows": ".",
         "lake decoded pages": ", column ",
         "lake raw bytes": ", raw",
         "lake decoded statistics": ", statistics",
         "lake decoded manifests": " manifests",
-        "warehouse decoded tables": ".duckdb, ",
         "warehouse raw bytes": ", raw",
     }
-    hits = [hit for hit in searched.hits if way != "warehouse decoded tables" or not hit.endswith(", raw")]
-    return any(kinds.get(way, "") in hit for hit in hits)
+    return kinds[way] in hit
 
 
 def _search_kafka(at: Desk, env: Mapping[str, str], needles: Needles, values: Values) -> Searched:

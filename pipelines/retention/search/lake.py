@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.retention.search.needles import Needles, Searched, canary_in
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
     from pipelines.retention.planning import Desk
+
+BATCH_ROWS = 50_000
 
 
 def search(at: Desk, needles: Needles) -> Searched:
@@ -36,20 +39,25 @@ def search(at: Desk, needles: Needles) -> Searched:
 def canaries(at: Desk) -> dict[str, bytes]:
     """Live values that each way of searching must find: in pages, in raw bytes (statistics), in manifests."""
     found: dict[str, bytes] = {}
-    for path in (path for path in _files(at) if path.suffix == ".parquet"):
-        file = pq.ParquetFile(path)
-        for name in file.schema_arrow.names:
-            column = file.read(columns=[name])[name].to_pylist()
-            value = canary_in([one for one in column if isinstance(one, str)])
+    for file in (pq.ParquetFile(path) for path in _files(at) if path.suffix == ".parquet"):
+        if "decoded pages" not in found:
+            value = next(
+                (
+                    canary
+                    for _, values in _columns(file)
+                    if (canary := canary_in([one for one in values if isinstance(one, str)]))
+                ),
+                None,
+            )
             if value is not None:
-                found.setdefault("decoded pages", value.encode())
-        for text in _statistics(file):
-            if canary_in([text]):
-                found.setdefault("raw bytes", text.encode())
-                found.setdefault("decoded statistics", text.encode())
-    for table in _tables(at):
-        for bound in _manifest_values(table):
-            found.setdefault("decoded manifests", bound)
+                found["decoded pages"] = value.encode()
+        value = canary_in(list(_statistics(file)))
+        if value is not None:
+            found["raw bytes"] = found["decoded statistics"] = value.encode()
+            break
+    for bound in (bound for table in _tables(at) for bound in _manifest_values(table)):
+        found["decoded manifests"] = bound
+        break
     return found
 
 
@@ -86,16 +94,31 @@ def _manifest_values(table: Table) -> Iterator[bytes]:
 
 def _search_parquet(path: Path, needles: Needles, searched: Searched) -> None:
     file = pq.ParquetFile(path)
-    for name in file.schema_arrow.names:
-        for value in file.read(columns=[name])[name].to_pylist():
-            searched.count("values")
-            if needles.are_in(value if isinstance(value, str | bytes) else str(value)):
-                searched.hit(f"{path.name}, column {name}")
+    for name, values in _columns(file):
+        searched.count("values", len(values))
+        if needles.are_among(values):
+            searched.hit(f"{path.name}, column {name}")
     for text in _statistics(file):
         if needles.are_in(text):
             searched.hit(f"{path.name}, statistics")
     if needles.are_in(repr(file.metadata.metadata)):
         searched.hit(f"{path.name}, metadata")
+
+
+def _columns(file: pq.ParquetFile) -> Iterator[tuple[str, list[str | bytes]]]:
+    """Every column by name, and a batch of its values, as text (bytes as they are)."""
+    for name in file.schema_arrow.names:
+        for batch in file.iter_batches(BATCH_ROWS, columns=[name]):
+            yield name, _texts(batch.column(0))
+
+
+def _texts(column: pa.Array) -> list[str | bytes]:
+    held = column.drop_null()
+    if pa.types.is_binary(held.type) or pa.types.is_large_binary(held.type):
+        return list(held.to_pylist())
+    if pa.types.is_nested(held.type):
+        return [str(value) for value in held.to_pylist()]
+    return list(held.cast(pa.large_string()).to_pylist())
 
 
 def _statistics(file: pq.ParquetFile) -> Iterator[str]:

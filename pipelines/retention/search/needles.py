@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+_APART = b"\0"  # in no value that is searched for, so that none is found across two contents
+
 
 class Needles:
     """Values to look for, as bytes. Hits are places, never the values themselves."""
@@ -19,6 +21,10 @@ class Needles:
             return False
         raw = content if isinstance(content, bytes) else content.encode()
         return any(value in raw for value in self._values)
+
+    def are_among(self, contents: Sequence[str | bytes]) -> bool:
+        """Whether any value occurs within one of the contents: they are searched as one text, which is much faster."""
+        return self.are_in(_APART.join(one if isinstance(one, bytes) else one.encode() for one in contents))
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from psycopg import sql
 
@@ -28,6 +28,8 @@ _HIDDEN = frozenset(
     }
 )
 
+BATCH_ROWS = 1_000
+
 
 def search(at: Desk, vault: Vault, needles: Needles) -> Searched:
     """Search all of PostgreSQL."""
@@ -38,13 +40,12 @@ def search(at: Desk, vault: Vault, needles: Needles) -> Searched:
         for column in table.classes:
             if (table.name, column) in _HIDDEN or f"{table.name}.{column}" in _OWN:
                 continue
-            opens = _is_encrypted_message(table, column)
-            for value in _values(at, table, column, as_bytes=opens):
-                searched.count("values")
-                if opens and isinstance(value, bytes):
-                    if needles.are_in(vault.decrypt_region(value)):
-                        _note_message(searched, table, column)
-                elif needles.are_in(value):
+            if _is_encrypted_message(table, column):
+                _search_messages(at, vault, table, column, needles, searched)
+                continue
+            for values in _values(at, table, column):
+                searched.count("values", len(values))
+                if needles.are_among(values):
                     searched.hit(f"{table.name}.{column}")
         searched.count("tables")
     return searched
@@ -58,14 +59,26 @@ def canary(at: Desk) -> bytes | None:
     return row[0].encode() if row else None
 
 
-def _values(at: Desk, table: MappedTable, column: str, *, as_bytes: bool) -> Iterator[str | bytes | None]:
-    shown = sql.SQL("{}" if as_bytes else "{}::text").format(sql.Identifier(column))
+def _search_messages(
+    at: Desk, vault: Vault, table: MappedTable, column: str, needles: Needles, searched: Searched
+) -> None:
+    for values in _values(at, table, column, shown="{}"):
+        searched.count("values", len(values))
+        if needles.are_among([vault.decrypt_region(value) for value in values]):
+            _note_message(searched, table, column)
+
+
+def _values(at: Desk, table: MappedTable, column: str, shown: LiteralString = "{}::text") -> Iterator[list[Any]]:
+    """Batches of what a column holds, without its nulls."""
     query = sql.SQL("SELECT {} FROM {} WHERE {} IS NOT NULL").format(
-        shown, sql.Identifier(*table.name.split(".")), sql.Identifier(column)
+        sql.SQL(shown).format(sql.Identifier(column)),
+        sql.Identifier(*table.name.split(".")),
+        sql.Identifier(column),
     )
     with at.connection.transaction(), at.connection.cursor("search") as cursor:
-        for (value,) in cursor.execute(query):
-            yield value
+        cursor.execute(query)
+        while rows := cursor.fetchmany(BATCH_ROWS):
+            yield [value for (value,) in rows]
 
 
 def _is_encrypted_message(table: MappedTable, column: str) -> bool:

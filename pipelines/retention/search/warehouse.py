@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from warehouse.builds import Warehouse
 
+BATCH_ROWS = 10_000
+
 
 def search(warehouse: Warehouse, needles: Needles) -> Searched:
     """Search every file under the warehouse's folder; hits of a build begin with its file's name."""
@@ -23,22 +25,19 @@ def search(warehouse: Warehouse, needles: Needles) -> Searched:
         if needles.are_in(path.read_bytes()):
             searched.hit(f"{path.name}, raw")
     for path in builds(warehouse):
-        for place, value in _values(path):
-            searched.count("values")
-            if needles.are_in(value):
+        for place, values in _values(path):
+            searched.count("values", len(values))
+            if needles.are_among(values):
                 searched.hit(f"{path.name}, {place}")
     return searched
 
 
 def canaries(warehouse: Warehouse) -> dict[str, bytes]:
     """Live values: one of a table, for the decoded search; the name of a table, which DuckDB keeps as it is."""
-    found: dict[str, bytes] = {}
-    for path in builds(warehouse):
-        for place, value in _values(path):
-            if canary_in([value]):
-                found.setdefault("decoded tables", value.encode())
-                found.setdefault("raw bytes", place.split(".")[1].encode())
-    return found
+    for place, values in (pair for path in builds(warehouse) for pair in _values(path)):
+        if canary := canary_in(values):
+            return {"decoded tables": canary.encode(), "raw bytes": place.split(".")[1].encode()}
+    return {}
 
 
 def files(warehouse: Warehouse) -> list[Path]:
@@ -53,7 +52,8 @@ def builds(warehouse: Warehouse) -> list[Path]:
     return [path for path in files(warehouse) if path.suffix == ".duckdb" and path.parent == warehouse.folder]
 
 
-def _values(path: Path) -> Iterator[tuple[str, str]]:
+def _values(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """Where (schema.table.column), and a batch of the different values there, as text."""
     with duckdb.connect(str(path), read_only=True) as connection:
         columns = connection.execute(
             "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE NOT internal ORDER BY ALL"
@@ -63,6 +63,5 @@ def _values(path: Path) -> Iterator[tuple[str, str]]:
                 f'SELECT DISTINCT CAST("{column}" AS VARCHAR) FROM "{schema}"."{table}" WHERE "{column}" IS NOT NULL'  # noqa: S608
             )
             cursor = connection.execute(query)
-            while rows := cursor.fetchmany(10_000):
-                for (value,) in rows:
-                    yield f"{schema}.{table}.{column}", value
+            while rows := cursor.fetchmany(BATCH_ROWS):
+                yield f"{schema}.{table}.{column}", [value for (value,) in rows]

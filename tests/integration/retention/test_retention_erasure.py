@@ -9,7 +9,8 @@ import pytest
 from pipelines.retention import store
 from pipelines.retention.certificate import CertificateRefusedError, check
 from pipelines.retention.certifying import certify
-from pipelines.retention.verifying import verify
+from pipelines.retention.search.needles import Searched
+from pipelines.retention.verifying import BlindSearchError, verify
 from regions.errors import KeyDestroyedError, SubjectErasedError
 from regions.vault import open_vault
 from tests.support import canary
@@ -107,6 +108,30 @@ def test_the_proof_finds_its_canaries_and_nothing_else(bureau: Bureau, erased: t
     assert {"postgres rows", "lake decoded pages", "lake raw bytes", "lake decoded manifests"} <= set(found)
     kafka = next(searched for searched in evidence["searched"] if searched["store"] == "kafka")
     assert "topic eu.payments.v1" in kafka["remains"]
+
+
+@pytest.mark.parametrize(
+    ("way", "kind"),
+    [
+        ("postgres rows", "."),
+        ("lake decoded pages", ", column "),
+        ("lake raw bytes", ", raw"),
+        ("lake decoded statistics", ", statistics"),
+        ("lake decoded manifests", " manifests"),
+    ],
+)
+def test_a_search_that_is_blind_in_one_way_proves_nothing(
+    bureau: Bureau, erased: tuple[Payer, Payer, Payer], monkeypatch: pytest.MonkeyPatch, way: str, kind: str
+) -> None:
+    def hit(self: Searched, place: str) -> None:
+        if kind not in place or self.store != way.split()[0]:
+            self.hits.append(place)
+
+    monkeypatch.setattr(Searched, "hit", hit)
+    with bureau.office() as office:
+        stored = store.latest(office.at.connection, "eu", bureau.today)
+        with pytest.raises(BlindSearchError, match=way):
+            verify(office.at, office.vault, office.env, stored)
 
 
 def test_the_certificate_is_signed_and_an_altered_copy_is_refused(
