@@ -124,7 +124,7 @@ def test_a_search_that_is_blind_in_one_way_proves_nothing(
     bureau: Bureau, erased: tuple[Payer, Payer, Payer], monkeypatch: pytest.MonkeyPatch, way: str, kind: str
 ) -> None:
     def hit(self: Searched, place: str) -> None:
-        if kind not in place or self.store != way.split()[0]:
+        if kind not in place or self.store != way.split(maxsplit=1)[0]:
             self.hits.append(place)
 
     monkeypatch.setattr(Searched, "hit", hit)
