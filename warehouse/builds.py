@@ -115,7 +115,6 @@ class Warehouse:
         )
         record.save(self.folder)
         self.path(record.number).unlink(missing_ok=True)
-        duckdb.connect(str(self.path(record.number))).close()
         return self._transform(record, recon=False)
 
     def reconcile(self, record: BuildRecord, inputs: Inputs, reports: Mapping[str, str]) -> BuildRecord:
@@ -142,7 +141,6 @@ class Warehouse:
             raise UsageError(
                 f"build-{record.number} is not published, it is only {record.status.value.replace('_', ' ')}{reason}"
             )
-        (self._work / "warehouse.duckdb").unlink(missing_ok=True)
         published = replace(record, status=BuildStatus.PUBLISHED)
         switch(self.folder, record.number)
         published.save(self.folder)
@@ -156,9 +154,9 @@ class Warehouse:
             if recon
             else (BuildStatus.BUILT, BuildStatus.BUILD_FAILED)
         )
-        self._open_desk(record)
+        self._write_inputs(record)
         try:
-            result = run_models(self._work, recon=recon)
+            result = run_models(self.path(record.number), self._work, recon=recon)
         except TransformError as error:
             replace(record, status=failed, failure=str(error)).save(self.folder)
             raise
@@ -172,18 +170,12 @@ class Warehouse:
         built.save(self.folder)
         return built
 
-    def _open_desk(self, record: BuildRecord) -> None:
-        """Put the candidate and its inputs where dbt expects them: always the same names, so that it parses once."""
-        for leftover in self._work.glob("*.wal"):
-            leftover.unlink()
+    def _write_inputs(self, record: BuildRecord) -> None:
         write_inputs(
             self._work / "lake.duckdb",
             record.inputs,
             RunParameters(self.region.code, self.region.timezone, record.business_date, self.region.currencies[0]),
         )
-        desk = self._work / "warehouse.duckdb"
-        desk.unlink(missing_ok=True)
-        desk.hardlink_to(self.path(record.number))  # DuckDB would call the database after a symbolic link's target
 
     def _count_rows(self, number: int) -> dict[str, int]:
         with duckdb.connect(str(self.path(number)), read_only=True) as connection:

@@ -1,109 +1,146 @@
-"""Runs dbt on a candidate, as a process of its own: dbt keeps global state, and DuckDB's file its one writer."""
+"""Runs the compiled dbt project on a build: seeds and models become tables under their contracts, data tests must hold.
+
+What `dbt build` would do, on one connection and without dbt's own start; a test compares the two table by table.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Final
 
-from regions.errors import ConfigurationError, MeridianError
-from regions.funnels import load_funnels
+import duckdb
+
+from warehouse.dbt_plan import Node, Plan, PlannedColumn, TransformError, compiled, load_plan
+
+__all__ = ["PROJECT", "RECON", "TransformError", "TransformResult", "compiled_sql", "run_global_models", "run_models"]
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt"
-RECON = "tag:recon"
-GLOBAL = "tag:global"
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV")  # no secret reaches dbt
-_SHOWN_MAX = 5
+RECON: Final = "recon"
+GLOBAL: Final = "global"
 
 
-class TransformError(MeridianError):
-    """A model or a data test failed; the message names them."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TransformResult:
-    """What dbt did: counts by status, and what only warned."""
+    """What a run did: how many nodes passed, and what only warned."""
 
-    passed: int
-    warnings: tuple[str, ...]
+    passed: int = 0
+    warnings: list[str] = field(default_factory=list)
 
 
-def run_models(work: Path, *, recon: bool) -> TransformResult:
-    """Build and test a region's models of one stage: those of reconciliation, or all others.
+def run_models(build: Path, work: Path, *, recon: bool) -> TransformResult:
+    """Build and test a region's models of one stage in the file `build`: those of reconciliation, or all others.
 
-    `work` holds `warehouse.duckdb` (written) and `lake.duckdb` (read). Raises TransformError if anything fails.
+    `work` holds `lake.duckdb`, which is only read. Raises TransformError if anything fails.
     """
-    return _run(work, ["--select", RECON] if recon else ["--exclude", RECON, GLOBAL])
+    return _run(build, work, lambda node: (RECON in node.tags) == recon and GLOBAL not in node.tags)
 
 
-def run_global_models(work: Path) -> TransformResult:
+def run_global_models(build: Path, work: Path) -> TransformResult:
     """Build and test the models of the global warehouse; otherwise as `run_models`."""
-    return _run(work, ["--select", GLOBAL])
+    return _run(build, work, lambda node: GLOBAL in node.tags)
 
 
-def _run(work: Path, selection: list[str]) -> TransformResult:
-    if not (PROJECT / "dbt_project.yml").is_file():
-        raise ConfigurationError(f"The dbt project is not at {PROJECT}: run Meridian from its checkout")
-    target = work / "target"
-    results = target / "run_results.json"
-    results.unlink(missing_ok=True)
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-P",
-            "-c",
-            "from dbt.cli.main import cli; cli()",
-            "--quiet",
-            "build",
-            "--fail-fast",
-            *selection,
-        ],
-        cwd=PROJECT,
-        env={**{name: os.environ[name] for name in _PASSED_ON if name in os.environ}, **dbt_environment(work)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    (work / "dbt.out").write_text(done.stdout + done.stderr, encoding="utf-8")
-    outcome = json.loads(results.read_text(encoding="utf-8"))["results"] if results.is_file() else []
-    failures = [_describe(node) for node in outcome if node["status"] in {"error", "fail", "runtime error"}]
-    if done.returncode != 0 or failures or not outcome:
-        raise TransformError(_complaint(failures, done.stdout + done.stderr))
-    return TransformResult(
-        passed=sum(node["status"] in {"success", "pass"} for node in outcome),
-        warnings=tuple(_describe(node) for node in outcome if node["status"] == "warn"),
-    )
+def plan_of(work: Path) -> Plan:
+    """The project's plan."""
+    return load_plan(PROJECT, work)
 
 
-def dbt_environment(work: Path) -> dict[str, str]:
-    """The variables that dbt/profiles.yml and dbt itself read."""
-    return {
-        "MERIDIAN_DBT_WAREHOUSE": str(work / "warehouse.duckdb"),
-        "MERIDIAN_DBT_LAKE": str(work / "lake.duckdb"),
-        "DBT_PROJECT_DIR": str(PROJECT),
-        "DBT_PROFILES_DIR": str(PROJECT),
-        "DBT_TARGET_PATH": str(work / "target"),
-        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-        "DBT_VERSION_CHECK": "false",
-        "DBT_LOG_LEVEL_FILE": "none",  # megabytes of debug lines, a second of every build
-        "DO_NOT_TRACK": "1",
-        "MERIDIAN_DBT_FUNNELS": json.dumps([funnel.to_json() for funnel in load_funnels().values()]),
+def compiled_sql(names: Iterable[str], work: Path) -> dict[str, str]:
+    """The compiled SQL of models, by name."""
+    plan = plan_of(work)
+    return {name: plan.model(name).sql for name in names}
+
+
+def manifest_path(work: Path) -> Path:
+    """The manifest of the compiled project."""
+    return compiled(PROJECT, work) / "manifest.json"
+
+
+def _run(build: Path, work: Path, is_wanted: Callable[[Node], bool]) -> TransformResult:
+    plan = plan_of(work)
+    with duckdb.connect() as connection:
+        open_desk(connection, build, work)
+        return run_nodes(connection, [node for node in plan.nodes if is_wanted(node)])
+
+
+def open_desk(connection: duckdb.DuckDBPyConnection, build: Path, work: Path) -> None:
+    """Attach the build as `warehouse` and the inputs as `lake`: the names that compiled SQL uses."""
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f"SET temp_directory = {literal(str(work / 'spill'))}")
+    connection.execute(f"ATTACH {literal(str(build))} AS warehouse")
+    connection.execute(f"ATTACH {literal(str(work / 'lake.duckdb'))} AS lake (READ_ONLY)")
+    connection.execute("USE warehouse")
+
+
+def run_nodes(connection: duckdb.DuckDBPyConnection, nodes: Iterable[Node]) -> TransformResult:
+    """Run nodes in the order given; the first that fails ends the run. Raises TransformError naming it."""
+    result = TransformResult()
+    for node in nodes:
+        try:
+            complaint = _run_test(connection, node) if node.is_test else make_table(connection, node)
+        except duckdb.Error as error:
+            raise TransformError(f"The build failed its checks: {node.name} ({_first_line(error)})") from error
+        if complaint is None:
+            result.passed += 1
+        elif node.is_warning:
+            result.warnings.append(f"{node.name} ({complaint})")
+        else:
+            raise TransformError(f"The build failed its checks: {node.name} ({complaint})")
+    return result
+
+
+def make_table(connection: duckdb.DuckDBPyConnection, node: Node) -> str | None:
+    """Make a seed's or model's table, exactly as its contract declares it; what breaks the contract is the answer."""
+    if node.kind == "seed":
+        types = ", ".join(f"{literal(column.name)}: {literal(column.data_type)}" for column in node.columns)
+        query = f"SELECT * FROM read_csv({literal(node.path)}, header = true, columns = {{{types}}})"  # noqa: S608 - the project's
+    else:
+        query = node.sql
+    if complaint := _breach(connection, node, query):
+        return complaint
+    table = f'warehouse."{node.schema}"."{node.name}"'
+    names = ", ".join(f'"{column.name}"' for column in node.columns)
+    connection.execute(f'CREATE SCHEMA IF NOT EXISTS warehouse."{node.schema}"')
+    connection.execute(f"CREATE OR REPLACE TABLE {table} ({', '.join(map(_declared, node.columns))})")
+    connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM (\n{query}\n)")  # noqa: S608 - the project's own SQL
+    return None
+
+
+def _breach(connection: duckdb.DuckDBPyConnection, node: Node, query: str) -> str | None:
+    """How the query's columns differ from those of the contract."""
+    found = {
+        name: kind
+        for name, kind, *_ in connection.execute(f"DESCRIBE SELECT * FROM (\n{query}\n)").fetchall()  # noqa: S608 - same
     }
+    casts = ", ".join(f'typeof(CAST(NULL AS {column.data_type})) AS "{column.name}"' for column in node.columns)
+    row = connection.execute(f"SELECT {casts}").fetchone()
+    declared = dict(zip((column.name for column in node.columns), row or (), strict=True))
+    if found == declared:
+        return None
+    wrong = sorted(name for name in found.keys() | declared.keys() if found.get(name) != declared.get(name))
+    differences = (f"{name} is {found.get(name, 'missing')}, not {declared.get(name, 'declared')}" for name in wrong)
+    return f"its contract is broken: {'; '.join(differences)}"
 
 
-def _describe(node: dict[str, Any]) -> str:
-    name = str(node["unique_id"]).split(".")[2]
-    message = " ".join(str(node.get("message") or node["status"]).split())
-    return f"{name} ({message})"
+def _declared(column: PlannedColumn) -> str:
+    return f'"{column.name}" {column.data_type}' + (" NOT NULL" if column.is_required else "")
 
 
-def _complaint(failures: list[str], output: str) -> str:
-    if not failures:
-        lines = [line.strip() for line in output.splitlines() if line.strip()]
-        return f"dbt stopped: {' '.join(lines[-_SHOWN_MAX:]) or 'it said nothing'}"
-    more = f" and {len(failures) - _SHOWN_MAX} more" if len(failures) > _SHOWN_MAX else ""
-    return f"The build failed its checks: {'; '.join(failures[:_SHOWN_MAX])}{more}"
+def _run_test(connection: duckdb.DuckDBPyConnection, node: Node) -> str | None:
+    row = connection.execute(f"SELECT count(*) FROM (\n{node.sql}\n)").fetchone()  # noqa: S608 - the project's own SQL
+    found = row[0] if row else 0
+    if not found:
+        return None
+    results, outcome = ("results" if found > 1 else "result"), ("warn" if node.is_warning else "fail")
+    return f"Got {found} {results}, configured to {outcome} if != 0"
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _first_line(error: duckdb.Error) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -92,7 +92,6 @@ class GlobalWarehouse:
             except MeridianError as error:
                 replace(record, status=BuildStatus.BUILD_FAILED, failure=str(error)).save(self.folder)
                 raise
-            (self._work / "warehouse.duckdb").unlink()
             switch(self.folder, number)
             published = replace(record, status=BuildStatus.PUBLISHED, table_rows=rows)
             published.save(self.folder)
@@ -108,15 +107,10 @@ class GlobalWarehouse:
             raise UsageError(f"No region has a published build to unite: {'; '.join(complaints)}")
 
     def _transform(self, record: GlobalRecord, sources: Sequence[Source]) -> dict[str, int]:
-        """Run dbt at the desk, compare with the regions, and count each table's rows."""
-        for leftover in self._work.glob("*.wal"):
-            leftover.unlink()
-        path, desk = self.path(record.number), self._work / "warehouse.duckdb"
+        """Run the models, compare with the regions, and count each table's rows."""
+        path = self.path(record.number)
         path.unlink(missing_ok=True)
-        desk.unlink(missing_ok=True)
-        duckdb.connect(str(path)).close()
-        desk.hardlink_to(path)
-        run_global_models(self._work)
+        run_global_models(path, self._work)
         with duckdb.connect(str(path), read_only=True) as connection:
             check_sums(connection, sources)
             names = connection.execute(

@@ -31,10 +31,10 @@ def check(
     from pipelines.residency.check import minimum_group_size
     from pipelines.residency.manifest import read_manifest
     from regions.data_map import data_map
-    from warehouse.dbt_manifest import compile_project
+    from warehouse.dbt_runner import manifest_path
 
     with tempfile.TemporaryDirectory(prefix="meridian-residency-") as folder:
-        project = read_manifest(manifest or compile_project(Path(folder)))
+        project = read_manifest(manifest or manifest_path(Path(folder)))
     report = check_project(project, data_map(), minimum_group_size())
     if report.problems:
         for problem in report.problems:

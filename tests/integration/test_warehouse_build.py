@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from regions.errors import UsageError
-from tests.support.warehouse import DAY, Bench, TradedDay, bench
+from tests.support.warehouse import DAY, Bench, TradedDay, bench, digest
 from warehouse import builds
 from warehouse.build_record import BuildStatus
 from warehouse.dbt_runner import TransformError
@@ -46,20 +46,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
         place.land(report)
         place.build()
         yield Built(place, day, key)
-
-
-def digest(path: Path) -> dict[str, Any]:
-    """Every table of a build, as an order-free checksum."""
-    with duckdb.connect(str(path), read_only=True) as connection:
-        tables = connection.execute(
-            "SELECT table_schema, table_name FROM information_schema.tables ORDER BY ALL"
-        ).fetchall()
-        return {
-            f"{schema}.{name}": connection.execute(
-                f"SELECT count(*), bit_xor(hash(t)), sum(hash(t)) FROM {schema}.{name} AS t"
-            ).fetchone()
-            for schema, name in tables
-        }
 
 
 def test_payments_refunds_and_funnel_are_what_was_traded(built: Built) -> None:

@@ -19,8 +19,7 @@ def test_an_undeclared_residency_class_stops_the_build(tmp_path: Path, monkeypat
     with bench(tmp_path) as place, place.warehouse.lock():
         with pytest.raises(TransformError, match=r"fct_links\.link_id: residency class is harmless"):
             place.warehouse.build(DAY, place.inputs())
-        with place.warehouse.path(1).open("rb") as file:
-            assert b"fct_links" not in file.read(), "nothing was built"
+        assert not place.warehouse.path(1).exists(), "nothing was built"
 
 
 def test_an_event_type_that_no_model_stages_stops_the_build(tmp_path: Path) -> None:

@@ -1,13 +1,9 @@
 """The funnel in SQL against a brute-force oracle in Python, on event histories where everything goes wrong at once."""
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from regions.funnels import CHECKOUT, load_funnels
-from warehouse.dbt_runner import PROJECT, dbt_environment
+from warehouse.dbt_runner import compiled_sql
 
 ZONE = ZoneInfo("America/Los_Angeles")  # eight or seven hours behind UTC, with a clock change in the histories' middle
 START = datetime(2026, 3, 7, 12, tzinfo=UTC)
@@ -94,20 +90,8 @@ def better(one: list[datetime], other: list[datetime]) -> list[datetime]:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
     """The models' SQL as dbt compiles it, as views over empty staging tables."""
-    work = tmp_path_factory.mktemp("dbt")
-    for name in ("warehouse", "lake"):
-        duckdb.connect(str(work / f"{name}.duckdb")).close()
     names = [name for group in MODELS.values() for name in group]
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", "from dbt.cli.main import cli; cli()", "--quiet", "compile", "--select", *names],
-        cwd=PROJECT,
-        env={**os.environ, **dbt_environment(work)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    compiled = {path.stem: path.read_text() for path in Path(work / "target/compiled").rglob("*.sql")}
+    compiled = compiled_sql(names, tmp_path_factory.mktemp("dbt"))
     with duckdb.connect() as connection:
         connection.execute(
             "SET TimeZone = 'UTC'; SET threads = 1; ATTACH ':memory:' AS warehouse; ATTACH ':memory:' AS lake"

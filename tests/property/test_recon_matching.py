@@ -1,13 +1,9 @@
 """Matching in SQL against a brute-force oracle in Python, on small worlds where everything collides."""
 
-import os
 import random
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -15,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from warehouse.dbt_runner import PROJECT, dbt_environment
+from warehouse.dbt_runner import PROJECT, compiled_sql
 
 DAY = date(2026, 3, 14)
 ZONE = ZoneInfo("Europe/Berlin")
@@ -106,21 +102,7 @@ def closed_at(line: Line) -> datetime:
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The models' SQL as dbt compiles it."""
-    work = tmp_path_factory.mktemp("dbt")
-    for name in ("warehouse", "lake"):
-        duckdb.connect(str(work / f"{name}.duckdb")).close()
-    names = [name for group in MODELS.values() for name in group]
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", "from dbt.cli.main import cli; cli()", "--quiet", "compile", "--select", *names],
-        cwd=PROJECT,
-        env={**os.environ, **dbt_environment(work)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = {path.stem: path.read_text() for path in Path(work / "target/compiled").rglob("*.sql")}
-    return {name: found[name] for name in names}
+    return compiled_sql([name for group in MODELS.values() for name in group], tmp_path_factory.mktemp("dbt"))
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from pipelines.recon.formats import adyen
@@ -292,3 +293,17 @@ def bench(folder: Path, region: str = "eu") -> Iterator[Bench]:
     lake = Lake(catalog, lake_uri)
     yield Bench(found, lake, Warehouse(found, folder / "warehouse" / region))
     lake.close()
+
+
+def digest(path: Path) -> dict[str, Any]:
+    """Every table of a build, as an order-free checksum."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        tables = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables ORDER BY ALL"
+        ).fetchall()
+        return {
+            f"{schema}.{name}": connection.execute(
+                f"SELECT count(*), bit_xor(hash(t)), sum(hash(t)) FROM {schema}.{name} AS t"
+            ).fetchone()
+            for schema, name in tables
+        }
