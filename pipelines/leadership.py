@@ -22,6 +22,7 @@ class Task(IntEnum):
     RELAY = 1
     INGEST = 2
     RETENTION = 7
+    MAINTENANCE = 8
 
 
 class DatabaseUnreachableError(UnavailableError):

@@ -12,6 +12,9 @@ POINTS: Final = frozenset(
         "relay.after_snapshot",  # the next snapshot persisted, nothing produced
         "ingest.after_data_file",  # data written, the commit not made
         "ingest.after_commit",
+        "lake.after_compaction_files",  # compacted files written, not committed
+        "lake.after_compaction",  # committed, the replaced files still there
+        "lake.before_unlink",  # the fence is committed, nothing unlinked
         "web.after_gateway_answer",  # the gateway answered, our commit not made
         "worker.after_gateway_answer",
         "retention.after_begin",  # what verification looks for is kept, nothing is erased

@@ -23,10 +23,9 @@ from pyiceberg.exceptions import (
 from sqlalchemy.exc import ProgrammingError
 
 from regions.errors import MeridianError
-from warehouse.lake_catalog import RegionCatalog, open_catalog
+from warehouse.lake_catalog import AnotherWriterError, RegionCatalog, open_catalog
 from warehouse.lake_files import TableFiles, table_files
 from warehouse.lake_tables import EVENTS, NAMESPACE, QUARANTINE, STREAM_TABLES, TableDefinition
-from warehouse.lake_writer import AnotherWriterError
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table
@@ -89,6 +88,7 @@ class Lake:
                 definition.schema,
                 location=f"{self.uri}/{definition.name}",
                 partition_spec=definition.partition_spec,
+                sort_order=definition.sort_order,
                 properties=definition.properties,
             )
         except TableAlreadyExistsError:

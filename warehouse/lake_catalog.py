@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from psycopg.errors import InsufficientPrivilege
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.update import TableRequirement, TableUpdate, ValidatableTableRequirement
-from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
 
-from regions.errors import ConfigurationError, UnavailableError
+from regions.errors import ConfigurationError, MeridianError, UnavailableError
 
 if TYPE_CHECKING:
     from pyiceberg.table import CommitTableResponse, Table
 
     from regions.region import Region
 
+logger = logging.getLogger(__name__)
+
+_TURN_MILLISECONDS = 10_000
+
 
 class CatalogUnreachableError(UnavailableError):
     """The lake's catalog does not answer."""
+
+
+class AnotherWriterError(MeridianError):
+    """Another process has committed to the table since it was read: read it again, and start from what it says."""
 
 
 class _AssertBase(ValidatableTableRequirement):
@@ -53,6 +64,25 @@ class RegionCatalog(SqlCatalog):
         except ProgrammingError as error:
             if not isinstance(error.orig, InsufficientPrivilege):
                 raise
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Take turns at committing to a table, first come first served: who has the turn loads, stages and commits.
+
+        Without it a quick writer beats a slow one for ever. It is politeness only: what keeps commits apart is the
+        catalog's check, and whoever waits too long goes ahead.
+        """
+        with self.engine.connect() as connection, connection.begin():
+            try:
+                connection.execute(text(f"SET LOCAL lock_timeout = {_TURN_MILLISECONDS}"))
+                connection.execute(
+                    text("SELECT pg_advisory_xact_lock(hashtextextended('lake.turn.' || :name, 0))"), {"name": name}
+                )
+            except OperationalError as error:
+                if not isinstance(error.orig, LockNotAvailable):
+                    raise
+                logger.warning("nobody gave us the turn to commit: going ahead", extra={"table": name})
+            yield
 
     def commit_table(
         self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]

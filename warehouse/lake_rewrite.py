@@ -6,9 +6,8 @@ succeeds only on exactly the state that was read, and a loser reads again. Only 
 
 from __future__ import annotations
 
-import itertools
-import uuid
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,26 +17,28 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyiceberg.exceptions import CommitFailedException
 from pyiceberg.expressions import AlwaysTrue
-from pyiceberg.io.pyarrow import ArrowScan, _dataframe_to_data_files
-from pyiceberg.table.update.snapshot import ExpireSnapshots
+from pyiceberg.io.pyarrow import ArrowScan
 
 from regions import faults
-from regions.errors import MeridianError
 from warehouse.lake_files import local_path
+from warehouse.lake_swap import (
+    TRIES,
+    Swap,
+    fence,
+    files_of_all_snapshots,
+    sort_order_of,
+    stage_expiry_of_all,
+    stage_fence,
+    stage_swap,
+    unlink_all,
+    write_files,
+)
 from warehouse.lake_writer import AnotherWriterError
 
 if TYPE_CHECKING:
-    from pyiceberg.manifest import DataFile
     from pyiceberg.table import FileScanTask, Table
 
     from warehouse.lake import Lake
-
-REWRITES = "meridian.rewrites"  # how often; it changes with every rewrite, so that a commit staged before one fails
-_TRIES = 50
-
-
-class StrayFileError(MeridianError):
-    """A data file that no snapshot knows holds what has to go, and may still be on its way into the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +75,34 @@ def rewrite(lake: Lake, name: str, change: Change, announce: Callable[[list[str]
     `sweep`. Raises AnotherWriterError if others keep committing.
     """
     rows = files = 0
-    staged: dict[str, tuple[DataFile, list[DataFile]]] = {}  # kept over lost races: old files never change
-    for _ in range(_TRIES):
-        table = lake.table(name)
-        tasks = {task.file.file_path: task for task in table.scan().plan_files()}
-        for path in set(staged) - set(tasks):
-            del staged[path]  # someone compacted it: its rows are in a file that we have not seen
-        for path, task in tasks.items():
-            if path in staged:
+    staged: dict[str, Swap] = {}  # kept over lost races: old files never change
+    for attempt in range(TRIES):
+        # The long first pass reads beside everybody; for the short ones after a lost race we wait for our turn.
+        with lake.catalog.turn(name) if attempt else nullcontext():
+            table = lake.table(name)
+            tasks = {task.file.file_path: task for task in table.scan().plan_files()}
+            for path in set(staged) - set(tasks):
+                del staged[path]  # someone compacted it: its rows are in a file that we have not seen
+            for path, task in tasks.items():
+                if path in staged:
+                    continue
+                changed = _changed(table, task, change)
+                if changed is not None:
+                    # A row less or a field less leaves the order of the others as it was.
+                    staged[path] = Swap((task.file,), write_files(table, changed[0], sort_order_of(task.file)))
+                    rows += changed[1]
+            doomed = files_of_all_snapshots(table)
+            announce(sorted(doomed))
+            if not staged and len(table.snapshots()) <= 1:
+                return Rewritten(name, 0, 0, sweep(lake, name, doomed), _snapshot_id(table))
+            faults.reach("retention.before_swap")
+            try:
+                _swap(table, staged.values())
+            except CommitFailedException:
                 continue
-            changed = _changed(table, task, change)
-            if changed is not None:
-                staged[path] = (task.file, _write(table, changed[0]))
-                rows += changed[1]
-        doomed = _files_of_all_snapshots(table)
-        announce(sorted(doomed))
-        if not staged and len(table.snapshots()) <= 1:
-            return Rewritten(name, 0, 0, sweep(lake, name, doomed), _snapshot_id(table))
-        faults.reach("retention.before_swap")
-        try:
-            _swap(table, staged.values())
-        except CommitFailedException:
-            continue
-        faults.reach("retention.after_swap")
-        files = len(staged)
-        return Rewritten(name, rows, files, sweep(lake, name, doomed), _snapshot_id(lake.table(name)))
+            faults.reach("retention.after_swap")
+            files = len(staged)
+            return Rewritten(name, rows, files, sweep(lake, name, doomed), _snapshot_id(lake.table(name)))
     raise AnotherWriterError(f"Other jobs keep committing to the lake's {name}: try again")
 
 
@@ -111,36 +115,25 @@ def count_changed(lake: Lake, name: str, change: Change) -> int:
 
 def sweep(lake: Lake, name: str, doomed: Iterable[str]) -> int:
     """Unlink the files that no snapshot of the table refers to any more; returns how many were there."""
-    table = lake.table(name)
-    gone = 0
-    for path in sorted(set(doomed) - _files_of_all_snapshots(table)):
-        file = Path(local_path(path))
-        if file.exists():
-            file.unlink()
-            gone += 1
-    return gone
+    return unlink_all(set(doomed) - files_of_all_snapshots(lake.table(name)))
 
 
-def drop_strays(lake: Lake, name: str, key: tuple[str, ...], change: Change) -> int:
+def drop_strays(lake: Lake, name: str, change: Change) -> int:
     """Unlink data files of no snapshot that the change touches: what a crashed or beaten writer has left behind.
 
-    A file with rows that the table has not got, and that the change would not drop, may be a commit on its way: it
-    stays, and is an error.
+    One of them may be a commit on its way. After the fence it cannot come in any more; its writer writes it anew.
     """
-    table = lake.table(name)
-    live = {local_path(path) for path in _files_of_all_snapshots(table)}
-    strays = [path for path in Path(local_path(table.location())).rglob("*.parquet") if str(path) not in live]
-    touched = [path for path in strays if path.is_file() and change.touches(_read(path, change.column))]
-    if not touched:
+    strays = _strays(lake.table(name), change)
+    if not strays:
         return 0
-    known = _keys(table.scan(selected_fields=key).to_arrow(), key)
-    for path in touched:
-        if not _keys(change.apply(pq.ParquetFile(path).read()), key) <= known:
-            raise StrayFileError(
-                f"{path} belongs to no snapshot of {name} and holds rows that are not in it: try again"
-            )
-        path.unlink()
-    return len(touched)
+    live = {local_path(path) for path in files_of_all_snapshots(fence(lake, name))}
+    return unlink_all({str(path) for path in strays} - live)
+
+
+def _strays(table: Table, change: Change) -> list[Path]:
+    live = {local_path(path) for path in files_of_all_snapshots(table)}
+    paths = [path for path in Path(local_path(table.location())).rglob("*.parquet") if str(path) not in live]
+    return [path for path in paths if path.is_file() and change.touches(_read(path, change.column))]
 
 
 def _changed(table: Table, task: FileScanTask, change: Change) -> tuple[pa.Table, int] | None:
@@ -153,10 +146,6 @@ def _changed(table: Table, task: FileScanTask, change: Change) -> tuple[pa.Table
     after = change.apply(before)
     count = _difference(before, after)
     return (after, count) if count else None
-
-
-def _keys(rows: pa.Table, key: tuple[str, ...]) -> set[tuple[object, ...]]:
-    return set(zip(*(rows[column].to_pylist() for column in key), strict=True))
 
 
 def _read(path: Path, column: str) -> pa.Table:
@@ -174,48 +163,13 @@ def _difference(before: pa.Table, after: pa.Table) -> int:
     return int(pc.sum(differs).as_py() or 0)
 
 
-def _write(table: Table, rows: pa.Table) -> list[DataFile]:
-    if not rows.num_rows:
-        return []
-    return list(
-        _dataframe_to_data_files(
-            table_metadata=table.metadata, df=rows, io=table.io, write_uuid=uuid.uuid4(), counter=itertools.count()
-        )
-    )
-
-
-def _swap(table: Table, staged: Iterable[tuple[DataFile, list[DataFile]]]) -> None:
-    """One commit: the new files for the old ones, every older snapshot expired, `meridian.rewrites` counted up."""
-    pairs = list(staged)
+def _swap(table: Table, swaps: Iterable[Swap]) -> None:
+    """One commit: the new files for the old ones, every older snapshot expired, the fence moved."""
     transaction = table.transaction()
-    if pairs:
-        with transaction.update_snapshot().overwrite() as overwrite:
-            overwrite.delete_by_predicate(AlwaysTrue())
-            for old, new in pairs:
-                overwrite.delete_data_file(old)
-                for file in new:
-                    overwrite.append_data_file(file)
-    transaction.set_properties({REWRITES: str(int(table.properties.get(REWRITES, "0")) + 1)})
-    head = transaction.table_metadata.current_snapshot_id
-    old_ids = [
-        snapshot.snapshot_id for snapshot in transaction.table_metadata.snapshots if snapshot.snapshot_id != head
-    ]
-    if old_ids:
-        ExpireSnapshots(transaction=transaction).by_ids(old_ids).commit()
+    stage_swap(transaction, swaps)
+    stage_fence(transaction)
+    stage_expiry_of_all(transaction)
     transaction.commit_transaction()
-
-
-def _files_of_all_snapshots(table: Table) -> set[str]:
-    """Data files, manifests and manifest lists of every snapshot that is kept."""
-    found: set[str] = set()
-    for snapshot in table.snapshots():
-        found.add(snapshot.manifest_list)
-        for manifest in snapshot.manifests(table.io):
-            found.add(manifest.manifest_path)
-            found |= {
-                entry.data_file.file_path for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
-            }
-    return found
 
 
 def _snapshot_id(table: Table) -> int | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
+from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, SortField, SortOrder
 from pyiceberg.transforms import DayTransform
 from pyiceberg.types import (
     BinaryType,
@@ -40,6 +41,13 @@ class TableDefinition:
     schema: Schema
     partition_spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC
     properties: dict[str, str] = field(default_factory=lambda: dict(COMMIT_PROPERTIES))
+    sorted_by: tuple[str, ...] = ()  # the order of rows within a compacted file
+
+    @property
+    def sort_order(self) -> SortOrder:
+        """The table's declared sort order."""
+        ids = [self.schema.find_field(name).field_id for name in self.sorted_by]
+        return SortOrder(*(SortField(source_id=number) for number in ids)) if ids else UNSORTED_SORT_ORDER
 
     @property
     def identifier(self) -> str:
@@ -79,6 +87,7 @@ EVENTS = TableDefinition(
         ("xid", LongType(), False),  # the transaction that appended it; NULL in rows from before it was recorded
     ),
     PartitionSpec(PartitionField(source_id=8, field_id=1000, transform=DayTransform(), name="time_day")),
+    sorted_by=("subject", "sequence"),
 )
 
 QUARANTINE = TableDefinition(
@@ -97,3 +106,8 @@ QUARANTINE = TableDefinition(
 )
 
 STREAM_TABLES = (EVENTS, QUARANTINE)
+
+
+def definition_of(name: str) -> TableDefinition | None:
+    """The definition of a table of the stream; None for what other parts have landed."""
+    return next((table for table in STREAM_TABLES if table.name == name), None)

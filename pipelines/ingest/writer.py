@@ -36,6 +36,7 @@ class LakeWriter:
 
     def __init__(self, region: str, lake: Lake) -> None:
         lake.ensure_tables()
+        self._lake = lake
         self._region = region
         self._events = lake.events()
         self._quarantine = lake.quarantine()
@@ -76,7 +77,9 @@ class LakeWriter:
             OFFSETS: json.dumps({key: str(offset) for key, offset in offsets.items()}),
             LAKE_SEQ: str(lake_seq),
         }
-        staged = stage_append(self._events, parse.events_table(sorted_records.events, lake_seq, at), properties)
+        staged = stage_append(
+            self._lake, self._events, parse.events_table(sorted_records.events, lake_seq, at), properties
+        )
         faults.reach("ingest.after_data_file")
         self._events = staged.commit()
         faults.reach("ingest.after_commit")
@@ -100,7 +103,7 @@ class LakeWriter:
             LAKE_SEQ: str(lake_seq),
         }
         table = parse.quarantine_table(rows, lake_seq, parse.now())
-        self._quarantine = stage_append(self._quarantine, table, properties).commit()
+        self._quarantine = stage_append(self._lake, self._quarantine, table, properties).commit()
 
 
 def _place(record: Record) -> tuple[str, Position]:

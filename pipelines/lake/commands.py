@@ -1,7 +1,7 @@
 """`meridian lake …`."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +11,7 @@ from regions.errors import UsageError
 
 if TYPE_CHECKING:
     from pipelines.lake.status import LakeStatus
+    from warehouse.lake_maintain import Maintained
 
 app = typer.Typer(help="The region's lake.", no_args_is_help=True)
 RegionOption = Annotated[str, typer.Option("--region", help="The region's code: eu, us, in, hk.")]
@@ -57,6 +58,38 @@ def status(
     found = load_region(region)
     shown = read_status(found, environment("reader"))
     typer.echo(json.dumps(shown, indent=2) if is_json else _table(shown))
+
+
+@app.command()
+def maintain(
+    region: RegionOption,
+    day: Annotated[
+        str, typer.Option("--date", help="Compact days up to this one, UTC, YYYY-MM-DD; every day unless told.")
+    ] = "",
+    keep_hours: Annotated[float, typer.Option(help="Keep replaced files and old snapshots so long.", min=0)] = 24.0,
+    settle_hours: Annotated[float, typer.Option(help="Leave files alone that are younger.", min=0)] = 1.0,
+    *,
+    is_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Compact the lake's files, expire old snapshots, and unlink what nothing refers to any more."""
+    from pipelines.lake.maintain import run
+    from regions.region import load_region
+    from warehouse.lake_maintain import Policy
+
+    until = _date(day) if day else None
+    policy = Policy(until, timedelta(hours=keep_hours), timedelta(hours=settle_hours))
+    shown = None if is_json else lambda one: typer.echo(_maintained(one))
+    done = run(load_region(region), environment("lake"), policy, datetime.now(UTC), shown)
+    if is_json:
+        typer.echo(json.dumps([one.to_json() for one in done], indent=2))
+
+
+def _maintained(one: "Maintained") -> str:
+    made = f"{one.compacted.files_before} files became {one.compacted.files_after} ({one.compacted.rows} rows)"
+    beaten = ", some were replaced by others first" if one.compacted.is_beaten else ""
+    return (
+        f"{one.table}: {made}{beaten}, {one.snapshots_expired} snapshots expired, {one.files_unlinked} files unlinked"
+    )
 
 
 def _table(shown: "LakeStatus") -> str:

@@ -49,7 +49,7 @@ def run(at: Desk, plan: Plan, name: bytes) -> dict[str, Any]:
             lambda files, table=table: store.record(at.connection, name, f"doomed {table} {uuid.uuid4()}", files),  # type: ignore[misc]
         )
         unlinked = done.unlinked + sweep(at.lake, table, announced)
-        strays = drop_strays(at.lake, table, at.found.lake[table].key, change)
+        strays = drop_strays(at.lake, table, change)
         result[table] = f"{done.rows} rows in {done.files} files, {unlinked + strays} files unlinked"
     return {"tables": result, "snapshot": json.dumps(_snapshot(at))}
 

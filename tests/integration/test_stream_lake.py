@@ -4,7 +4,7 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -17,15 +17,11 @@ from pipelines.lake.status import read_status
 from pipelines.lake.wait import LakeBehindError, wait_for_lake
 from pipelines.positions import Position
 from regions.errors import MeridianError
-from regions.events import envelope_json, registry
-from regions.ids import new_id
+from tests.support.lake import PARTITION, intake
 from tests.support.regional import RegionDatabase
 from tests.support.stream import Stream, await_that, running_broker, seeded, stream_on
 from warehouse.lake import POSITIONS, Lake, read_lake_seq
 from warehouse.lake_writer import SNAPSHOTS_KEPT_MAX, AnotherWriterError, stage_append
-
-PARTITION = "eu.links.v1/0"
-KIND = registry()["link.created"]
 
 
 @pytest.fixture
@@ -35,29 +31,6 @@ def lake(new_region_database: Callable[..., RegionDatabase]) -> Iterator[Lake]:
     lake = Lake.open(load_region("eu"), new_region_database().env_for("lake"))
     yield lake
     lake.close()
-
-
-def intake(*ordinals: int) -> Intake:
-    """Records of one partition with these ordinals in batch 1."""
-    records = [Record("eu.links.v1", 0, ordinal, f"1:1:{ordinal}", b"plink_x", value(ordinal)) for ordinal in ordinals]
-    return Intake(Chains({PARTITION: Position(1, 1, max(ordinals))}), records)
-
-
-def value(number: int) -> bytes:
-    return envelope_json(
-        event_id=f"00000000-0000-7000-8000-{number:012d}",
-        type=KIND.name,
-        region="eu",
-        subject="plink_x",
-        time=datetime(2026, 3, 1, 12, 0, tzinfo=UTC) + timedelta(days=number % 3),
-        merchant_id=new_id("merchant", "eu"),
-        livemode=False,
-        sequence=number,
-        schema_version=KIND.version,
-        correlation_id=None,
-        data=KIND.examples[0],
-        pii=None,
-    )
 
 
 def test_of_two_writers_on_the_same_state_only_one_commits(lake: Lake) -> None:
@@ -101,8 +74,8 @@ def test_a_stale_commit_that_only_moves_positions_loses_too(lake: Lake) -> None:
     lake.ensure_tables()
     nothing = events_table([], 1, datetime.now(UTC))
     first, second = lake.events(), lake.events()
-    stage_append(first, nothing, {POSITIONS: json.dumps({PARTITION: "1:1:2"})}).commit()
-    stale = stage_append(second, nothing, {POSITIONS: json.dumps({PARTITION: "1:1:1"})})
+    stage_append(lake, first, nothing, {POSITIONS: json.dumps({PARTITION: "1:1:2"})}).commit()
+    stale = stage_append(lake, second, nothing, {POSITIONS: json.dumps({PARTITION: "1:1:1"})})
     with pytest.raises(AnotherWriterError):
         stale.commit()
     assert lake.positions() == {PARTITION: "1:1:2"}
@@ -114,7 +87,7 @@ def test_a_table_that_lets_commits_be_retried_is_refused(lake: Lake) -> None:
     with table.transaction() as change:
         change.set_properties({"commit.retry.num-retries": "4"})
     with pytest.raises(MeridianError, match="silent commit retries"):
-        stage_append(lake.events(), events_table([], 1, datetime.now(UTC)), {})
+        stage_append(lake, lake.events(), events_table([], 1, datetime.now(UTC)), {})
 
 
 def test_each_commit_has_its_own_number_also_when_it_only_sets_records_aside(lake: Lake) -> None:

@@ -43,14 +43,14 @@ def test_old_rows_read_null_and_new_rows_tell(new_region_database: Callable[...,
     lake = Lake.open(load_region("eu"), new_region_database().env_for("lake"))
     try:
         rows = events_table(sort_records("eu", [record(1, None)]).events, 1, AT).drop_columns(["xid"])
-        stage_append(lake.ensure_table(old), rows, {}).commit()
+        stage_append(lake, lake.ensure_table(old), rows, {}).commit()
 
         table = lake.ensure_table(EVENTS)
         assert [column.name for column in table.schema().fields] == [column.name for column in EVENTS.schema.fields]
         assert table.schema().find_field("xid").field_id == EVENTS.schema.find_field("xid").field_id
         assert lake.ensure_table(EVENTS).metadata.last_updated_ms == table.metadata.last_updated_ms, "once is enough"
         rows = events_table(sort_records("eu", [record(2, 2**40)]).events, 2, AT)
-        stage_append(lake.events(), rows, {}).commit()
+        stage_append(lake, lake.events(), rows, {}).commit()
 
         sql = lake.files("events").duckdb_sql()
         assert duckdb.sql(f"SELECT sequence, xid FROM {sql} ORDER BY 1").fetchall() == [(1, None), (2, 2**40)]
