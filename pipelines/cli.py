@@ -13,6 +13,7 @@ PARTS: dict[str, str | None] = {
     "pipelines.stack.region_commands": "region",
     "pipelines.demo.commands": None,
     "pipelines.topics.commands": "topics",
+    "pipelines.outbox.commands": "outbox",
     "pipelines.relay.commands": "relay",
     "pipelines.ingest.commands": "ingest",
     "pipelines.lake.commands": "lake",
