@@ -1,10 +1,10 @@
-"""A real Apache Kafka 4 for one region: one node, KRaft mode, jars by Maven, Java 17."""
+"""A real Apache Kafka 4 for one region: KRaft mode, jars by Maven, Java 17; one node, or a cluster of several."""
 
 from pathlib import Path
 
-from pipelines.stack.kafka.apache import ApacheKafka
+from pipelines.stack.kafka.apache import ApacheKafka, Member, new_cluster_id
 
-__all__ = ["ApacheKafka", "command", "prepare"]
+__all__ = ["ApacheKafka", "Member", "command", "new_cluster_id", "prepare"]
 
 
 def prepare(home: Path) -> None:

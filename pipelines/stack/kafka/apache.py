@@ -1,4 +1,4 @@
-"""Fetching, formatting and starting Apache Kafka."""
+"""Fetching, formatting and starting Apache Kafka, alone or as a cluster."""
 
 import base64
 import os
@@ -8,6 +8,7 @@ import tempfile
 import uuid
 import xml.etree.ElementTree as ET
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.stack.ports import is_free
@@ -22,11 +23,36 @@ FORMAT_SECONDS_MAX = 60
 CONTROLLER_PORTS = range(32000, 32768)
 
 
-class ApacheKafka:
-    """One broker, its own controller. What it keeps lies in `home`; the jars are shared by all of a user's brokers."""
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One node of a cluster, broker and controller at once, on 127.0.0.1."""
 
-    def __init__(self, home: Path) -> None:
+    node_id: int
+    port: int
+    controller_port: int
+
+
+class ApacheKafka:
+    """One broker. What it keeps lies in `home`; the jars are shared by all of a user's brokers.
+
+    Alone it is its own controller. With `members`, all nodes of a cluster and `node_id` this one's, it keeps every
+    record three times and acknowledges what two have (`min.insync.replicas=2`); all nodes need the same `cluster_id`.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        heap_mb: int = HEAP_MB,
+        node_id: int = 1,
+        members: tuple[Member, ...] = (),
+        cluster_id: str | None = None,
+    ) -> None:
         self.home = home
+        self._heap_mb = heap_mb
+        self._node_id = node_id
+        self._members = members
+        self._cluster_id = cluster_id or new_cluster_id()
 
     @property
     def properties(self) -> Path:
@@ -49,24 +75,29 @@ class ApacheKafka:
         if (self.data / "meta.properties").exists():
             return
         self._write_properties(9092, 9093)  # formatting listens nowhere
-        tool = ["java", "-Xmx128m", "-cp", classpath, "kafka.tools.StorageTool", "format"]
-        options = ["--cluster-id", _cluster_id(), "--config", str(self.properties)]
+        tool = ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.tools.StorageTool", "format"]
+        options = ["--cluster-id", self._cluster_id, "--config", str(self.properties)]
         _run([*tool, *options], FORMAT_SECONDS_MAX, "Apache Kafka could not format its storage")
 
     def command(self, port: int) -> list[str]:
         """The command line of the broker on 127.0.0.1:`port`; the controller's port is chosen free."""
-        self._write_properties(port, _controller_port(self.home))
+        own = next((member.controller_port for member in self._members if member.node_id == self._node_id), None)
+        self._write_properties(port, own or _controller_port(self.home))
         return [
-            *("java", f"-Xmx{HEAP_MB}m", "-Xms128m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"),
+            *("java", f"-Xmx{self._heap_mb}m", "-Xms64m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError"),
             *("-Djava.awt.headless=true", f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}"),
             *("-cp", _classpath(jars_folder()), "kafka.Kafka", str(self.properties)),
         ]
 
     def _write_properties(self, port: int, controller_port: int) -> None:
+        members = self._members or (Member(self._node_id, port, controller_port),)
+        copies, in_sync = (str(min(3, len(members))), str(min(2, len(members))))
         settings = {
             "process.roles": "broker,controller",
-            "node.id": "1",
-            "controller.quorum.voters": f"1@127.0.0.1:{controller_port}",
+            "node.id": str(self._node_id),
+            "controller.quorum.voters": ",".join(
+                f"{member.node_id}@127.0.0.1:{member.controller_port}" for member in members
+            ),
             "controller.listener.names": "CONTROLLER",
             "listeners": f"BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}",
             "advertised.listeners": f"BROKER://127.0.0.1:{port}",
@@ -75,11 +106,13 @@ class ApacheKafka:
             "log.dirs": str(self.data),
             "auto.create.topics.enable": "false",  # a topic made by accident would have the wrong partitions
             "offsets.topic.num.partitions": "1",
-            "offsets.topic.replication.factor": "1",
-            "transaction.state.log.replication.factor": "1",
-            "transaction.state.log.min.isr": "1",
-            "share.coordinator.state.topic.replication.factor": "1",
-            "share.coordinator.state.topic.min.isr": "1",
+            "default.replication.factor": copies,
+            "min.insync.replicas": in_sync,
+            "offsets.topic.replication.factor": copies,
+            "transaction.state.log.replication.factor": copies,
+            "transaction.state.log.min.isr": in_sync,
+            "share.coordinator.state.topic.replication.factor": copies,
+            "share.coordinator.state.topic.min.isr": in_sync,
         }
         self.properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 
@@ -133,7 +166,7 @@ def _classpath(folder: Path) -> str:
     return f"{folder}/*"
 
 
-def _cluster_id() -> str:
+def new_cluster_id() -> str:
     """A random id in Kafka's form: 16 bytes in URL-safe base64 that do not start like an option."""
     while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass
