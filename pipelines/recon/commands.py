@@ -1,5 +1,6 @@
 """`meridian recon …`."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from pipelines.builds.commands import DateOption, RegionOption, parse_date
 if TYPE_CHECKING:
     from pipelines.recon.landing import Landed
 
+DOES_NOT_FOOT = 3
 app = typer.Typer(help="Reconciliation with gateways' settlement reports.", no_args_is_help=True)
 SettlementOption = Annotated[
     Path | None,
@@ -51,6 +53,28 @@ def run(region: RegionOption, day: DateOption, settlement: SettlementOption = No
     for warning in done.record.warnings:
         typer.echo(f"warning: {warning}", err=True)
     print_summary(Warehouse.open(found, env).path(done.record.number), done.record.business_date)
+
+
+@app.command()
+def inspect(
+    file: Annotated[
+        Path, typer.Argument(help="A settlement report (Adyen, Stripe) or statement (camt.053, camt.054, MT940).")
+    ],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")] = False,
+) -> None:
+    """Say what a file is, by its content, and whether it foots; lands nothing. Exit code 3 if it does not foot."""
+    from pipelines.recon.formats.inspection import inspect as inspect_file
+    from pipelines.recon.formats.source import Source
+    from pipelines.recon.inspection_table import print_inspection
+
+    found = inspect_file(Source.of_path(file))
+    if as_json:
+        typer.echo(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        print_inspection(found)
+    if not found["foots"]:
+        raise typer.Exit(DOES_NOT_FOOT)
 
 
 def _landing(landed: "Landed | None", region: str, day: str) -> str:

@@ -54,7 +54,7 @@ def test_a_report_that_does_not_foot_leaves_the_lake_as_it_is(place: Bench, tmp_
     before = lines(place)
     broken = tmp_path / "broken.csv"
     broken.write_bytes(b"\n".join([line for line in content.splitlines() if b",Fee," not in line]))
-    with pytest.raises(SettlementReportError, match=r"broken\.csv, batch 1 does not foot"):
+    with pytest.raises(SettlementReportError, match=r"broken\.csv, line \d+: batch 1 does not foot"):
         land_day(place.lake, place.region, DAY, {"MERIDIAN_STATE": str(tmp_path)}, broken)
     assert lines(place) == before
     [page] = tmp_path.glob("quarantine/eu/settlement_lines/*/report.html")

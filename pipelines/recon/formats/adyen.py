@@ -1,58 +1,83 @@
-"""Adyen's settlement detail report, as CSV. Pure.
+"""Adyen's settlement detail report, as CSV, in every version. Pure.
 
-Columns are found by name: they move between versions. Amounts are in major units and become minor units by the
-currency's ISO 4217 exponent, exactly or not at all. Blank lines and a preamble may stand before the header.
+Columns are found by name: they move between versions, and older ones lack some. Amounts are in major units and become
+minor units by the currency's ISO 4217 exponent, exactly or not at all. Blank lines and a preamble may stand before the
+header.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import re
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
-from decimal import Decimal
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
 from typing import Any, Final, Never
-from zoneinfo import ZoneInfo
 
-from pipelines.recon.settlement import SettlementLine, SettlementReport, SettlementReportError, check_feet
-from regions.money import InexactAmountError, Money, UnknownCurrencyError
+from pipelines.recon.formats.batches import Batches
+from pipelines.recon.formats.fields import Amounts, FieldError
+from pipelines.recon.formats.problems import Findings
+from pipelines.recon.formats.source import Source
+from pipelines.recon.formats.table import Header, check_header, describe, find_header, rows, text_of
+from pipelines.recon.formats.zones import zone
+from pipelines.recon.settlement import JOURNAL_TYPES, SettlementLine, SettlementReport, SettlementReportError
 
-REQUIRED: Final = (
-    "Merchant Account",
-    "Psp Reference",
-    "Merchant Reference",
+FORMAT: Final = "adyen_settlement_detail"
+MARKS: Final = frozenset({"Type", "Batch Number"})  # no other report that we know has both
+NEEDED: Final = frozenset(
+    {
+        "Merchant Account", "Psp Reference", "Merchant Reference", "Creation Date", "Type", "Modification Reference",
+        "Gross Currency", "Gross Debit (GC)", "Gross Credit (GC)", "Net Currency", "Net Debit (NC)", "Net Credit (NC)",
+        "Batch Number",
+    }
+)  # fmt: skip
+OPTIONAL: Final = (
     "Payment Method",
-    "Creation Date",
     "TimeZone",
-    "Type",
-    "Modification Reference",
-    "Gross Currency",
-    "Gross Debit (GC)",
-    "Gross Credit (GC)",
     "Exchange Rate",
-    "Net Currency",
-    "Net Debit (NC)",
-    "Net Credit (NC)",
     "Commission (NC)",
     "Markup (NC)",
     "Scheme Fees (NC)",
     "Interchange (NC)",
     "Payment Method Variant",
-    "Batch Number",
     "Modification Merchant Reference",
     "Booking Date",
     "Booking Date TimeZone",
 )
-_AMOUNT = re.compile(r"-?\d{1,15}(\.\d{1,8})?")
-_HEADER_LINES_MAX = 50
-# Abbreviations as reports print them; an abbreviation says summer or winter time itself.
-_OFFSET_HOURS: Final = {
-    "UTC": 0, "GMT": 0, "BST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "IST": 5.5, "HKT": 8, "SGT": 8, "JST": 9,
-    "AEST": 10, "AEDT": 11, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6,
-    "PST": -8, "PDT": -7, "BRT": -3,
-}  # fmt: skip
+COLUMNS: Final = NEEDED | set(OPTIONAL)
+_VERSIONS: Final = (  # by the newest column that a version brought
+    ("Booking Date", "with booking dates"),
+    ("Payment Method Variant", "with payment method variants"),
+    ("Interchange (NC)", "with interchange"),
+)
+
+
+def recognise(source: Source) -> Header | None:
+    """Where the report's header stands, if it is one."""
+    return find_header(source, MARKS)
+
+
+def scan(source: Source, header: Header, findings: Findings) -> Iterator[SettlementLine]:
+    """The lines that can be read. What is wrong with the others, with a batch or the header, goes to the findings."""
+    findings.format = FORMAT
+    findings.version = next((name for column, name in _VERSIONS if column in header.columns), "blended fees only")
+    describe(source, header, findings)
+    if not check_header(header, NEEDED, COLUMNS, findings):
+        return
+    batches, amounts = Batches(), Amounts()
+    for number, fields in rows(source, header, findings):
+        try:
+            line = _Row(number, fields, amounts).line()
+        except _RowError as error:
+            findings.refuse(number, "field", str(error))
+            continue
+        if line.type not in JOURNAL_TYPES:
+            findings.note(number, "unknown_type", f"type {line.type!r} is unknown: the line becomes a break")
+        findings.count(line.type, line.net_currency, line.net_minor, line.fees_minor)
+        if line.gross_currency is not None:
+            findings.count_gross(line.type, line.gross_currency, line.gross_minor)
+        findings.accounts[line.gateway_account] = None
+        findings.ids[str(line.batch_number)] = None
+        batches.add(line, str(line.batch_number), findings)
+        yield line
+    batches.finish(findings)
 
 
 def parse_report(content: bytes, *, name: str, gateway: str, report_date: date) -> SettlementReport:
@@ -61,80 +86,58 @@ def parse_report(content: bytes, *, name: str, gateway: str, report_date: date) 
     Raises SettlementReportError naming line and column for a file that cannot be read, or that does not foot: nothing
     of it is used then. A line of an unknown type is kept, see SettlementReport.unknown_types.
     """
-    rows = _rows(name, _text(content, name))
-    columns = _header(name, rows)
-    lines = tuple(
-        _Row(name, number, dict(zip(columns, row, strict=True))).line() for number, row in _fitting(name, columns, rows)
-    )
-    check_feet(name, lines)
-    return SettlementReport(gateway, report_date, hashlib.sha256(content).hexdigest(), lines)
+    source, findings = Source.of_bytes(content, name), Findings()
+    lines = tuple(scan(source, _header(source), findings))
+    if findings.error_count:
+        raise SettlementReportError(findings.errors()[0].sentence(name))
+    return SettlementReport(gateway, report_date, source.sha256, lines)
 
 
 def raw_columns(content: bytes, *, name: str) -> dict[str, list[Any]]:
-    """A report as columns of text as they stand in the file, by name, and `line`. Raises SettlementReportError."""
-    rows = _rows(name, _text(content, name))
-    header = _header(name, rows)
-    fitting = list(_fitting(name, header, rows))
-    found = {column: [row[header.index(column)] for _, row in fitting] for column in REQUIRED}
-    return found | {"line": [number for number, _ in fitting]}
+    """A report as columns of text as they stand in the file, by name, and `line`; a column that it lacks is empty.
+
+    Raises SettlementReportError.
+    """
+    source, findings = Source.of_bytes(content, name), Findings()
+    header = _header(source)
+    found: dict[str, list[Any]] = {column: [] for column in ("line", *sorted(COLUMNS))}
+    if check_header(header, NEEDED, COLUMNS, findings):
+        for number, row in rows(source, header, findings):
+            found["line"].append(number)
+            for column in COLUMNS:
+                found[column].append(row.get(column, ""))
+    if findings.error_count:
+        raise SettlementReportError(findings.errors()[0].sentence(name))
+    return found
 
 
-def _text(content: bytes, name: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SettlementReportError(f"{name}: not UTF-8 text (byte {error.start})") from error
+def _header(source: Source) -> Header:
+    header = recognise(source)
+    if header is None:
+        raise SettlementReportError(f"{source.name}: no header: no line has the columns Type and Batch Number")
+    return header
 
 
-def _rows(name: str, text: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, each with the number of its last physical line."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        for row in reader:
-            if any(field.strip() for field in row):
-                yield reader.line_num, row
-    except csv.Error as error:
-        raise SettlementReportError(f"{name}, line {reader.line_num}: not CSV: {error}") from error
-
-
-def _header(name: str, rows: Iterator[tuple[int, list[str]]]) -> list[str]:
-    """The column names: those of the first row that has a Type and a Batch Number."""
-    for number, row in rows:
-        columns = [field.strip() for field in row]
-        if {"Type", "Batch Number"} <= set(columns):
-            break
-        if number > _HEADER_LINES_MAX:
-            raise SettlementReportError(f"{name}: no header in the first {_HEADER_LINES_MAX} lines")
-    else:
-        raise SettlementReportError(f"{name}: no header: no line has the columns Type and Batch Number")
-    if missing := [column for column in REQUIRED if column not in columns]:
-        raise SettlementReportError(f"{name}, line {number}: the header lacks {', '.join(missing)}")
-    if repeated := sorted({column for column in REQUIRED if columns.count(column) > 1}):
-        raise SettlementReportError(f"{name}, line {number}: the header repeats {', '.join(repeated)}")
-    return columns
-
-
-def _fitting(name: str, columns: list[str], rows: Iterator[tuple[int, list[str]]]) -> Iterator[tuple[int, list[str]]]:
-    for number, row in rows:
-        if len(row) != len(columns):
-            raise SettlementReportError(f"{name}, line {number}: {len(row)} fields, but the header has {len(columns)}")
-        yield number, row
+class _RowError(ValueError):
+    """A field that cannot be read."""
 
 
 class _Row:
-    """One row by column name; whatever is wrong with it is said with its line and column."""
+    """One row by column name; whatever is wrong with it is said with its column."""
 
-    def __init__(self, name: str, number: int, fields: dict[str, str]) -> None:
-        self._name = name
+    def __init__(self, number: int, fields: Mapping[str, str], amounts: Amounts) -> None:
         self._number = number
         self._fields = fields
+        self._amounts = amounts
 
     def line(self) -> SettlementLine:
-        net_currency = self._needed("Net Currency")
-        gross_currency = self._text("Gross Currency")
+        net_currency = self._currency("Net Currency") or self._refuse("Net Currency", "is empty")
+        gross_currency = self._currency("Gross Currency")
         has_gross = bool(self._text("Gross Debit (GC)") or self._text("Gross Credit (GC)"))
         if has_gross and gross_currency is None:
             self._refuse("Gross Currency", "is missing, but there is a gross amount")
+        created_at = self._moment("Creation Date", "TimeZone")
+        has_booking = self._text("Booking Date") is not None
         return SettlementLine(
             line_number=self._number,
             gateway_account=self._needed("Merchant Account"),
@@ -155,15 +158,19 @@ class _Row:
             scheme_fees_minor=self._minor("Scheme Fees (NC)", net_currency),
             interchange_minor=self._minor("Interchange (NC)", net_currency),
             payment_method_variant=self._text("Payment Method Variant"),
-            created_at=self._moment("Creation Date", "TimeZone"),
-            booked_at=self._moment("Booking Date", "Booking Date TimeZone"),
+            created_at=created_at,
+            booked_at=self._moment("Booking Date", "Booking Date TimeZone") if has_booking else created_at,
         )
 
     def _text(self, column: str) -> str | None:
-        return self._fields[column].strip() or None
+        return text_of(self._fields, column)
 
     def _needed(self, column: str) -> str:
         return self._text(column) or self._refuse(column, "is empty")
+
+    def _currency(self, column: str) -> str | None:
+        text = self._text(column)
+        return text.upper() if text else None
 
     def _integer(self, column: str) -> int:
         text = self._needed(column)
@@ -173,14 +180,10 @@ class _Row:
 
     def _minor(self, column: str, currency: str) -> int:
         text = self._text(column)
-        if text is None:
-            return 0
-        if not _AMOUNT.fullmatch(text):
-            self._refuse(column, f"is {text!r}, not an amount such as 12.34")
         try:
-            return Money.from_decimal(Decimal(text), currency).amount_minor
-        except (InexactAmountError, UnknownCurrencyError) as error:
-            return self._refuse(column, f"cannot be read: {error}")
+            return self._amounts.minor(text or "0", currency)
+        except FieldError as error:
+            return self._refuse(column, str(error))
 
     def _net(self, debit: str, credit: str, currency: str) -> int:
         return self._minor(credit, currency) - self._minor(debit, currency)
@@ -191,17 +194,14 @@ class _Row:
             local = datetime.strptime(text, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - its zone is in the next column
         except ValueError:
             self._refuse(column, f"is {text!r}, not a time such as 2026-01-31 23:50:00")
-        zone = _zone(self._needed(zone_column)) or self._refuse(zone_column, "is not a time zone that we know")
-        return local.replace(tzinfo=zone).astimezone(UTC)
+        place = self._text(zone_column)  # the oldest versions have none
+        found = zone(place) if place else UTC
+        if found is None:
+            self._refuse(zone_column, "is not a time zone that we know")
+        try:
+            return local.replace(tzinfo=found).astimezone(UTC)
+        except OverflowError:
+            return self._refuse(column, f"is {text!r}, a time that no calendar has")
 
     def _refuse(self, column: str, reason: str) -> Never:
-        raise SettlementReportError(f"{self._name}, line {self._number}: {column} {reason}")
-
-
-def _zone(name: str) -> tzinfo | None:
-    if name in _OFFSET_HOURS:
-        return timezone(timedelta(hours=_OFFSET_HOURS[name]))
-    try:
-        return ZoneInfo(name) if "/" in name else None
-    except (ValueError, OSError, KeyError):
-        return None
+        raise _RowError(f"{column} {reason}")
