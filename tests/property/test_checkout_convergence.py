@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regions.money import Money
-from web.gateways.domain import Action, ActionKind, Answer, Fact, RefundFact
+from web.gateways.domain import Action, ActionKind, Answer, Fact, StepFact
 from web.payments.domain import (
     ATTEMPT_TRANSITIONS,
     OPEN_ATTEMPTS,
@@ -34,6 +34,7 @@ RANK = [
 ]
 SAYS = {
     Fact.PENDING: AttemptStatus.SUBMITTED,
+    Fact.AUTHORISED: AttemptStatus.SUBMITTED,  # taken, not yet asked for
     Fact.NOT_FOUND: AttemptStatus.UNKNOWN,
     Fact.UNKNOWN: AttemptStatus.UNKNOWN,
     Fact.REQUIRES_ACTION: AttemptStatus.REQUIRES_ACTION,
@@ -79,7 +80,7 @@ def test_a_capture_is_never_forgotten(before: list[Fact], after: list[Fact]) -> 
     assert end_of([*before, Fact.CAPTURED, *after]) is AttemptStatus.SUCCEEDED
 
 
-@given(st.lists(st.sampled_from([Fact.UNKNOWN, Fact.NOT_FOUND, Fact.PENDING]), max_size=12))
+@given(st.lists(st.sampled_from([Fact.UNKNOWN, Fact.NOT_FOUND, Fact.PENDING, Fact.AUTHORISED]), max_size=12))
 def test_answers_that_prove_nothing_leave_the_attempt_open(facts: list[Fact]) -> None:
     assert end_of(facts) in OPEN_ATTEMPTS
 
@@ -149,8 +150,8 @@ def test_the_resolver_asks_less_and_less_often_but_never_stops(count: int) -> No
     assert timedelta(seconds=5) <= resolve_delay(count) <= resolve_delay(count + 1) <= timedelta(minutes=10)
 
 
-@given(st.lists(st.sampled_from(RefundFact), max_size=12))
-def test_refunds_settle_once(facts: list[RefundFact]) -> None:
+@given(st.lists(st.sampled_from(StepFact), max_size=12))
+def test_refunds_settle_once(facts: list[StepFact]) -> None:
     status, entered = RefundStatus.PENDING, []
     for fact in facts:
         then = next_refund_status(status, fact)
@@ -159,4 +160,4 @@ def test_refunds_settle_once(facts: list[RefundFact]) -> None:
         status = then
 
     assert entered.count(RefundStatus.SUCCEEDED) <= 1
-    assert (status is RefundStatus.SUCCEEDED) == (RefundFact.SUCCEEDED in facts)
+    assert (status is RefundStatus.SUCCEEDED) == (StepFact.SUCCEEDED in facts)

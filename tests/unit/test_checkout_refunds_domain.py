@@ -2,18 +2,18 @@ from itertools import product
 
 import pytest
 
-from web.gateways.domain import RefundFact
+from web.gateways.domain import StepFact
 from web.refunds.domain import REFUND_TRANSITIONS, Balance, RefundStatus, next_refund_status
 
 
 def test_the_refund_table_is_total() -> None:
-    assert set(REFUND_TRANSITIONS) == set(product(RefundStatus, RefundFact))
+    assert set(REFUND_TRANSITIONS) == set(product(RefundStatus, StepFact))
 
 
 def test_only_a_definite_answer_ends_a_refund() -> None:
-    for fact in (RefundFact.PENDING, RefundFact.UNKNOWN, RefundFact.NOT_FOUND):
+    for fact in (StepFact.PENDING, StepFact.UNKNOWN, StepFact.NOT_FOUND):
         assert next_refund_status(RefundStatus.PENDING, fact) is RefundStatus.PENDING
-    for fact in RefundFact:
+    for fact in StepFact:
         assert next_refund_status(RefundStatus.SUCCEEDED, fact) is RefundStatus.SUCCEEDED
 
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from regions.money import Money
-from web.gateways.domain import AttemptNews, Authorisation, Fact, RefundFact, RefundNews, RefundOrder, ThreeDs
+from web.gateways.domain import AttemptNews, Authorisation, Fact, Inquiry, RefundNews, RefundOrder, StepFact, ThreeDs
 from web.gateways.errors import GatewayDocumentError, WebhookRejectedError
 from web.gateways.sandbox import signatures
 from web.gateways.sandbox.adapter import SandboxGateway, SandboxSettings
@@ -17,6 +17,7 @@ from web.gateways.sandbox.adapter import SandboxGateway, SandboxSettings
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SECRET = "whsec_test"
 ORDER = Authorisation("att_1", Money(1999, "EUR"), "tok_1", "https://pay.example/c/x/return", ThreeDs.AUTO)
+ASKED = Inquiry("att_1", NOW)
 REFUND = RefundOrder("re_1", "1234567890123456", Money(500, "EUR"))
 
 
@@ -83,7 +84,7 @@ def test_what_was_never_sent_is_a_definite_failure(error: type[httpx.TransportEr
     said = failing(error).authorise(ORDER)
 
     assert (said.fact, said.code) == (Fact.DECLINED, "gateway_unreachable")
-    assert failing(error).refund(REFUND).fact is RefundFact.UNKNOWN  # a refund waits for better weather
+    assert failing(error).refund(REFUND).fact is StepFact.UNKNOWN  # a refund waits for better weather
 
 
 @pytest.mark.parametrize(
@@ -91,13 +92,13 @@ def test_what_was_never_sent_is_a_definite_failure(error: type[httpx.TransportEr
 )
 def test_a_lost_answer_proves_nothing(error: type[httpx.TransportError]) -> None:
     assert failing(error).authorise(ORDER).fact is Fact.UNKNOWN
-    assert failing(error).refund(REFUND).fact is RefundFact.UNKNOWN
+    assert failing(error).refund(REFUND).fact is StepFact.UNKNOWN
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ReadTimeout])
 def test_a_look_up_that_fails_proves_nothing(error: type[httpx.TransportError]) -> None:
-    assert failing(error).resolve("att_1").fact is Fact.UNKNOWN
-    assert failing(error).resolve_refund("re_1").fact is RefundFact.UNKNOWN
+    assert failing(error).resolve(ASKED).fact is Fact.UNKNOWN
+    assert failing(error).resolve_refund(REFUND).fact is StepFact.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,7 @@ def test_every_refusal_has_one_meaning(status: int, code: str, fact: Fact, our_c
     said = answering(status, {"code": code}).authorise(ORDER)
 
     assert (said.fact, said.code) == (fact, our_code)
-    assert answering(status, {"code": code}).resolve("att_1").fact is Fact.UNKNOWN
+    assert answering(status, {"code": code}).resolve(ASKED).fact is Fact.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -142,19 +143,19 @@ def test_an_answer_that_cannot_be_read_proves_nothing(body: Any) -> None:
 
 
 def test_a_look_up_finds_one_or_nothing() -> None:
-    assert answering(200, {"data": []}).resolve("att_1").fact is Fact.NOT_FOUND
-    assert answering(200, {"data": [payment()]}).resolve("att_1").fact is Fact.CAPTURED
-    assert answering(200, {"data": [payment(reference="att_9")]}).resolve("att_1").fact is Fact.NOT_FOUND
-    assert answering(200, {"data": [payment(), payment()]}).resolve("att_1").fact is Fact.UNKNOWN
-    assert answering(200, {"data": []}).resolve_refund("re_1").fact is RefundFact.NOT_FOUND
-    assert answering(200, {"data": [refund(status="pending")]}).resolve_refund("re_1").fact is RefundFact.PENDING
+    assert answering(200, {"data": []}).resolve(ASKED).fact is Fact.NOT_FOUND
+    assert answering(200, {"data": [payment()]}).resolve(ASKED).fact is Fact.CAPTURED
+    assert answering(200, {"data": [payment(reference="att_9")]}).resolve(ASKED).fact is Fact.NOT_FOUND
+    assert answering(200, {"data": [payment(), payment()]}).resolve(ASKED).fact is Fact.UNKNOWN
+    assert answering(200, {"data": []}).resolve_refund(REFUND).fact is StepFact.NOT_FOUND
+    assert answering(200, {"data": [refund(status="pending")]}).resolve_refund(REFUND).fact is StepFact.PENDING
 
 
 def test_a_refunds_failure_is_the_gateways_word() -> None:
     failed = answering(201, refund(status="failed", failure_code="amount_exceeds_refundable")).refund(REFUND)
-    assert (failed.fact, failed.code) == (RefundFact.FAILED, "amount_exceeds_refundable")
-    assert answering(422, {"code": "invalid_request"}).refund(REFUND).fact is RefundFact.FAILED
-    assert answering(401, {"code": "unauthorized"}).refund(REFUND).fact is RefundFact.UNKNOWN
+    assert (failed.fact, failed.code) == (StepFact.FAILED, "amount_exceeds_refundable")
+    assert answering(422, {"code": "invalid_request"}).refund(REFUND).fact is StepFact.FAILED
+    assert answering(401, {"code": "unauthorized"}).refund(REFUND).fact is StepFact.UNKNOWN
 
 
 def webhook(kind: str, data: dict[str, Any], account: str = "MeridianEU") -> bytes:
@@ -175,7 +176,7 @@ def test_a_signed_webhook_is_accepted_and_read() -> None:
     assert (event.news.attempt_id, event.news.answer.fact) == ("att_1", Fact.CAPTURED)
     told = answering(200, {}).parse_webhook(webhook("refund.succeeded", refund())).news
     assert isinstance(told, RefundNews)
-    assert told.answer.fact is RefundFact.SUCCEEDED
+    assert told.answer.fact is StepFact.SUCCEEDED
     assert answering(200, {}).parse_webhook(webhook("payout.sent", {})).news is None
 
 

@@ -1,4 +1,6 @@
+from dataclasses import fields
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -8,17 +10,27 @@ from web.sandbox.cards.domain import (
     TEST_CARDS,
     Card,
     CardError,
-    Scenario,
     TestCard,
     find_test_card,
     fingerprint_key,
     read_card,
 )
+from web.sandbox.cards.scenarios import MAGIC_AMOUNTS, Scenario, scenario_of
 from web.sandbox.ids import psp_reference
-from web.sandbox.payments.domain import ThreeDs, authorise, charge, problem_with_amount
+from web.sandbox.payments.domain import Payment, ThreeDs, authorise, charge, problem_with_amount
 
 NOW = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
 KEY = fingerprint_key("control", "MeridianEU")
+
+
+def payment(scenario: Scenario, **wishes: Any) -> Payment:
+    facts: dict[str, Any] = dict.fromkeys(field.name for field in fields(Payment)) | {
+        "method": "card",
+        "three_ds": "auto",
+        "capture_mode": "automatic",
+        "scenario": scenario,
+    }
+    return Payment(**facts | wishes)
 
 
 def read(number: str = "4242424242424242", month: str = "12", year: str = "34", cvc: str = "123") -> Card:
@@ -95,14 +107,45 @@ def test_a_psp_reference_is_never_taken_for_a_card_number() -> None:
 def test_the_first_answer_to_a_charge(
     scenario: Scenario, three_ds: ThreeDs, status: str, decline_code: str | None
 ) -> None:
-    outcome = authorise(scenario, three_ds)
+    outcome = authorise(payment(scenario, three_ds=three_ds))
     assert (outcome.status, outcome.decline_code) == (status, decline_code)
 
 
 def test_a_passed_challenge_leaves_the_cards_own_outcome() -> None:
-    assert charge(Scenario.CHALLENGE).status == "captured"
-    assert charge(Scenario.CHALLENGE_THEN_DECLINE).decline_code == "card_declined"
-    assert charge(Scenario.TIMEOUT_AFTER_CHARGE).is_held
+    assert charge(payment(Scenario.CHALLENGE)).status == "captured"
+    assert charge(payment(Scenario.CHALLENGE_THEN_DECLINE)).decline_code == "card_declined"
+    assert charge(payment(Scenario.TIMEOUT_AFTER_CHARGE)).is_held
+    assert charge(payment(Scenario.ERROR_AFTER_CHARGE)).is_lost
+
+
+@pytest.mark.parametrize("scenario", Scenario)
+def test_money_set_aside_or_taken_is_decided_by_the_merchants_wish(scenario: Scenario) -> None:
+    automatic, manual = charge(payment(scenario)), charge(payment(scenario, capture_mode="manual"))
+    assert automatic.decline_code == manual.decline_code
+    assert (automatic.status, manual.status) in {
+        ("captured", "authorised"),
+        ("declined", "declined"),
+        ("pending", "pending"),
+    }
+
+
+def test_without_its_payer_a_card_that_wants_authentication_declines() -> None:
+    for scenario in (Scenario.CHALLENGE, Scenario.AUTHENTICATION_REQUIRED_LATER):
+        outcome = authorise(payment(scenario, three_ds="force"), is_payer_present=False)
+        assert outcome.decline_code == "authentication_required"
+    assert authorise(payment(Scenario.SUCCEED, three_ds="force"), is_payer_present=False).status == "captured"
+
+
+@pytest.mark.parametrize(("amount_minor", "scenario"), MAGIC_AMOUNTS.items())
+def test_a_magic_amount_gives_way_to_a_cards_own_outcome(amount_minor: int, scenario: Scenario) -> None:
+    assert scenario_of(Scenario.SUCCEED, amount_minor) is scenario
+    assert scenario_of(Scenario.DECLINE, amount_minor) is Scenario.DECLINE
+    assert scenario_of(Scenario.SUCCEED, amount_minor + 100) is Scenario.SUCCEED
+
+
+def test_every_outcome_has_a_card_or_an_amount() -> None:
+    reachable = {card.scenario for card in TEST_CARDS.values()} | set(MAGIC_AMOUNTS.values())
+    assert reachable == set(Scenario)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def _process(wiring: Wiring, connection: Connection, message: InboxMessage, now:
                 raise UnknownObjectError("the refund is not ours")
             scope = _scope(wiring, connection, refund, message, now)
             apply_refund_outcome(scope, refund_id, refund_answer)
-        case None:
+        case _:
             log.info("webhook without effect", extra={"type": event.type})
 
 

@@ -8,12 +8,12 @@ from regions.money import Money
 from web.clock import utc_now
 from web.db.scope import Scope, Tenant, tenant_scope
 from web.db.steps import Settled, gateway_call
-from web.gateways.domain import RefundAnswer, RefundFact, RefundOrder
+from web.gateways.domain import RefundAnswer, RefundOrder, StepFact
 from web.gateways.protocol import Gateway
 from web.payments import repository as payments
 from web.payments.domain import OPEN_ATTEMPTS
 from web.payments.models import Attempt, DueAttempt, Payment
-from web.payments.service import apply_outcome
+from web.payments.service import apply_outcome, inquiry_about
 from web.refunds import repository as refunds
 from web.refunds.domain import RefundStatus
 from web.refunds.models import DueRefund, Refund
@@ -54,7 +54,7 @@ def _resolve_attempt(wiring: Wiring, claimed: DueAttempt) -> None:
     gateway_call(
         lambda: _scope(wiring, Tenant(claimed.id, claimed.merchant_id, claimed.livemode)),
         intend=intend,
-        call=lambda attempt: gateway.resolve(attempt.id),
+        call=lambda attempt: gateway.resolve(inquiry_about(attempt)),
         conclude=lambda scope, attempt, answer: apply_outcome(scope, attempt.id, answer, gateway.not_found_after),
         process="worker",
     )
@@ -81,8 +81,8 @@ def _resolve_refund(wiring: Wiring, claimed: DueRefund) -> None:
 
 def _ask_or_send(gateway: Gateway, order: RefundOrder) -> RefundAnswer:
     """A refund that the gateway does not know is sent, or sent again: the same key never gives the money twice."""
-    answer = gateway.resolve_refund(order.refund_id)
-    return gateway.refund(order) if answer.fact is RefundFact.NOT_FOUND else answer
+    answer = gateway.resolve_refund(order)
+    return gateway.refund(order) if answer.fact is StepFact.NOT_FOUND else answer
 
 
 def _scope(wiring: Wiring, tenant: Tenant) -> AbstractContextManager[Scope]:

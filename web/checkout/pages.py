@@ -50,7 +50,9 @@ def origin_of(url: str) -> str:
 def harden(response: Response) -> Response:
     """Our own files, the gateways' frames, forms to us or to a gateway; no embedding, no cookies, no referrer."""
     # Browsers hold a form's redirects to form-action too, and a payment may redirect to the gateway.
-    gateways = " ".join(sorted({gateway.origin for gateway in wired().gateways.values()}))
+    ours = origin_of(wired().settings.api_base_url)
+    sides = [gateway.client_side(ours) for gateway in wired().gateways.values()]
+    gateways = " ".join(sorted({origin for side in sides for origin in side.origins}))
     response.headers["Content-Security-Policy"] = (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
         f"frame-src {gateways}; form-action 'self' {gateways}; base-uri 'none'; frame-ancestors 'none'"

@@ -34,7 +34,7 @@ from web.http.payer import link_scope, session_scope
 from web.http.problems import Problem
 from web.payments.domain import PaymentStatus
 from web.payments.models import Attempt, Payment
-from web.payments.service import apply_outcome
+from web.payments.service import apply_outcome, inquiry_about
 from web.risk.service import signals_of
 from web.wiring import wired
 
@@ -126,7 +126,7 @@ def returned(token: str) -> AnyResponse:
         gateway_call(
             lambda: _scope_of(token),
             intend=lambda scope: service.to_resolve(scope, session_id),
-            call=lambda attempt: gateway.resolve(attempt.id),
+            call=lambda attempt: gateway.resolve(inquiry_about(attempt, request.values.to_dict())),
             conclude=lambda scope, attempt, answer: apply_outcome(scope, attempt.id, answer, gateway.not_found_after),
         )
     with session_scope(token) as (scope, session_id):
@@ -195,8 +195,7 @@ def _checkout_page(token: str, seen: Visit, form: PayForm, status: int) -> Respo
         form=form,
         errors=errors,
         problem=errors.get("payment_token"),
-        frame_origin=gateway.origin,
-        frame_url=gateway.frame_url(origin_of(wiring.settings.api_base_url)),
+        client=gateway.client_side(origin_of(wiring.settings.api_base_url)),
     )
 
 

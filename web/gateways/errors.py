@@ -9,3 +9,15 @@ class WebhookRejectedError(MeridianError):
 
 class GatewayDocumentError(MeridianError):
     """A gateway's document that we cannot read: nothing is concluded from it."""
+
+
+class GatewayUnavailableError(MeridianError):
+    """A gateway that does not answer, or not sensibly: ask again later."""
+
+
+class GatewayRefusedError(MeridianError):
+    """A gateway that has understood and says no for good."""
+
+
+class UnsupportedError(MeridianError):
+    """Something was asked of a gateway that its capabilities rule out: a mistake of ours."""

@@ -43,30 +43,35 @@ ATTEMPT_TRANSITIONS: Mapping[tuple[AttemptStatus, Fact], AttemptStatus] = Mappin
         (_A.SUBMITTED, _F.DECLINED): _A.FAILED,
         (_A.SUBMITTED, _F.REQUIRES_ACTION): _A.REQUIRES_ACTION,
         (_A.SUBMITTED, _F.PENDING): _A.SUBMITTED,
+        (_A.SUBMITTED, _F.AUTHORISED): _A.SUBMITTED,
         (_A.SUBMITTED, _F.NOT_FOUND): _A.UNKNOWN,
         (_A.SUBMITTED, _F.UNKNOWN): _A.UNKNOWN,
         (_A.UNKNOWN, _F.CAPTURED): _A.SUCCEEDED,
         (_A.UNKNOWN, _F.DECLINED): _A.FAILED,
         (_A.UNKNOWN, _F.REQUIRES_ACTION): _A.REQUIRES_ACTION,
         (_A.UNKNOWN, _F.PENDING): _A.UNKNOWN,
+        (_A.UNKNOWN, _F.AUTHORISED): _A.UNKNOWN,
         (_A.UNKNOWN, _F.NOT_FOUND): _A.UNKNOWN,
         (_A.UNKNOWN, _F.UNKNOWN): _A.UNKNOWN,
         (_A.REQUIRES_ACTION, _F.CAPTURED): _A.SUCCEEDED,
         (_A.REQUIRES_ACTION, _F.DECLINED): _A.FAILED,
         (_A.REQUIRES_ACTION, _F.REQUIRES_ACTION): _A.REQUIRES_ACTION,
         (_A.REQUIRES_ACTION, _F.PENDING): _A.REQUIRES_ACTION,
+        (_A.REQUIRES_ACTION, _F.AUTHORISED): _A.REQUIRES_ACTION,
         (_A.REQUIRES_ACTION, _F.NOT_FOUND): _A.REQUIRES_ACTION,
         (_A.REQUIRES_ACTION, _F.UNKNOWN): _A.REQUIRES_ACTION,
         (_A.FAILED, _F.CAPTURED): _A.SUCCEEDED,
         (_A.FAILED, _F.DECLINED): _A.FAILED,
         (_A.FAILED, _F.REQUIRES_ACTION): _A.FAILED,
         (_A.FAILED, _F.PENDING): _A.FAILED,
+        (_A.FAILED, _F.AUTHORISED): _A.FAILED,
         (_A.FAILED, _F.NOT_FOUND): _A.FAILED,
         (_A.FAILED, _F.UNKNOWN): _A.FAILED,
         (_A.SUCCEEDED, _F.CAPTURED): _A.SUCCEEDED,
         (_A.SUCCEEDED, _F.DECLINED): _A.SUCCEEDED,
         (_A.SUCCEEDED, _F.REQUIRES_ACTION): _A.SUCCEEDED,
         (_A.SUCCEEDED, _F.PENDING): _A.SUCCEEDED,
+        (_A.SUCCEEDED, _F.AUTHORISED): _A.SUCCEEDED,
         (_A.SUCCEEDED, _F.NOT_FOUND): _A.SUCCEEDED,
         (_A.SUCCEEDED, _F.UNKNOWN): _A.SUCCEEDED,
     }
@@ -108,7 +113,7 @@ def weigh(
     "Not found" is a failure only once the gateway's stated delay has passed, and never for an attempt that the gateway
     has named to us before. A capture of another amount or currency proves nothing: a person has to look.
     """
-    if answer.fact is Fact.CAPTURED and answer.moved != expected:
+    if answer.fact in {Fact.CAPTURED, Fact.AUTHORISED} and answer.moved != expected:
         return Answer(Fact.UNKNOWN, code="amount_mismatch")
     if answer.fact is not Fact.NOT_FOUND:
         return answer
@@ -140,6 +145,11 @@ def came_late(arrived_at: datetime, *, link_expires_at: datetime | None, is_sess
     return is_session_expired or (link_expires_at is not None and arrived_at >= link_expires_at)
 
 
-def resolve_delay(resolve_count: int) -> timedelta:
-    """How long to wait before the gateway is asked again: 5 s, doubling, at most 10 minutes."""
-    return min(timedelta(seconds=5 * (1 << min(resolve_count, 16))), timedelta(minutes=10))
+def resolve_delay(resolve_count: int, certain_in: timedelta | None = None) -> timedelta:
+    """How long to wait before the gateway is asked again: 5 s, doubling, at most 10 minutes.
+
+    `certain_in`: when the answer will be certain, if that is known. Waiting longer than that keeps a payer, and the
+    link's one slot, waiting for nothing.
+    """
+    wait = min(timedelta(seconds=5 * (1 << min(resolve_count, 16))), timedelta(minutes=10))
+    return wait if certain_in is None else min(wait, max(certain_in, timedelta(0)))

@@ -55,7 +55,8 @@ _SLOT_HOLDER = text("SELECT payment_id FROM link_slots WHERE link_id = :id AND s
 _SESSION_WINNER = text("SELECT id FROM payments WHERE session_id = :id AND status = 'succeeded' LIMIT 1")
 _SAVE_ATTEMPT = text("""
 UPDATE attempts
-   SET status = :status, gateway_reference = coalesce(gateway_reference, :reference),
+   SET status = :status, gateway_reference = CASE WHEN :has_money THEN coalesce(:reference, gateway_reference)
+                                                    ELSE coalesce(gateway_reference, :reference) END,
        action_url = coalesce(:action_url, action_url), decline_code = coalesce(:decline_code, decline_code),
        card_token = coalesce(:card_token, card_token), card_brand = coalesce(:card_brand, card_brand),
        card_last4 = coalesce(:card_last4, card_last4), resolve_after = :resolve_after,
@@ -175,6 +176,8 @@ def save_attempt(
             "id": attempt.id,
             "status": status.value,
             "reference": answer.gateway_reference,
+            # A hosted page has a reference of its own until there is a payment; money is found by the payment's.
+            "has_money": answer.fact in {Fact.CAPTURED, Fact.AUTHORISED},
             "action_url": answer.action.url if answer.action else None,
             "decline_code": answer.code if answer.fact is Fact.DECLINED else None,
             "card_token": card.fingerprint if card else None,

@@ -1,4 +1,5 @@
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ from regions.money import Money
 from regions.vault import SealedJson
 from web.checkout import sessions
 from web.db.scope import Scope
-from web.gateways.domain import Answer
+from web.gateways.domain import Answer, Fact, Inquiry
 from web.links import service as links
 from web.payments import events, journals, repository
 from web.payments.domain import (
@@ -21,7 +22,7 @@ from web.payments.domain import (
     resolve_delay,
     weigh,
 )
-from web.payments.models import Payment, Standing
+from web.payments.models import Attempt, Payment, Standing
 from web.refunds import service as refunds
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,11 @@ def create_payment(scope: Scope, new: NewPayment) -> Created:
     return Created(payment_id, attempt_id)
 
 
+def inquiry_about(attempt: Attempt, returned: Mapping[str, str] | None = None) -> Inquiry:
+    """The question what became of an attempt; `returned` is what the payer's browser brought back from the gateway."""
+    return Inquiry(attempt.id, attempt.created_at, attempt.gateway_reference, returned=returned or {})
+
+
 def apply_outcome(scope: Scope, attempt_id: str, answer: Answer, not_found_after: timedelta) -> Payment | None:
     """Write what a gateway's answer means: the one place where the return page, the webhook and the resolver end.
 
@@ -95,17 +101,20 @@ def apply_outcome(scope: Scope, attempt_id: str, answer: Answer, not_found_after
     if standing is None:
         return None
     attempt = standing.attempt
+    age = scope.now - attempt.created_at
     said = weigh(
         answer,
         Money(attempt.amount_minor, attempt.currency),
         known_reference=attempt.gateway_reference,
-        age=scope.now - attempt.created_at,
+        age=age,
         not_found_after=not_found_after,
     )
     if said.code == "amount_mismatch":
         log.error("gateway captured another amount than asked for", extra={"attempt_id": attempt.id})
     status = next_attempt_status(attempt.status, said.fact)
-    wait = resolve_delay(attempt.resolve_count)
+    # A look-up that finds nothing proves something at one known moment: that is when the next question is worth asking.
+    is_waiting_for_proof = answer.fact is Fact.NOT_FOUND and attempt.gateway_reference is None and age < not_found_after
+    wait = resolve_delay(attempt.resolve_count, not_found_after - age if is_waiting_for_proof else None)
     if status is AttemptStatus.REQUIRES_ACTION:
         wait = max(wait, PAYER_LEASE)
     repository.save_attempt(scope, attempt, status, said, scope.now + wait)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from web.gateways.domain import RefundFact
+from web.gateways.domain import StepFact
 
 
 class RefundStatus(StrEnum):
@@ -16,10 +16,10 @@ class RefundStatus(StrEnum):
     SUCCEEDED = "succeeded"
 
 
-_S, _F = RefundStatus, RefundFact
+_S, _F = RefundStatus, StepFact
 
 # A refund that the gateway has not definitely refused stays pending, and is sent again under the same key.
-REFUND_TRANSITIONS: Mapping[tuple[RefundStatus, RefundFact], RefundStatus] = MappingProxyType(
+REFUND_TRANSITIONS: Mapping[tuple[RefundStatus, StepFact], RefundStatus] = MappingProxyType(
     {
         (_S.PENDING, _F.SUCCEEDED): _S.SUCCEEDED,
         (_S.PENDING, _F.FAILED): _S.FAILED,
@@ -40,7 +40,7 @@ REFUND_TRANSITIONS: Mapping[tuple[RefundStatus, RefundFact], RefundStatus] = Map
 )
 
 
-def next_refund_status(status: RefundStatus, fact: RefundFact) -> RefundStatus:
+def next_refund_status(status: RefundStatus, fact: StepFact) -> RefundStatus:
     """Where a refund stands once a fact is known."""
     return REFUND_TRANSITIONS[status, fact]
 

@@ -6,7 +6,7 @@ from regions.ids import new_id
 from regions.money import Money
 from web import outbox
 from web.db.scope import Scope
-from web.gateways.domain import RefundAnswer, RefundFact, RefundOrder
+from web.gateways.domain import RefundAnswer, RefundOrder, StepFact
 from web.http.problems import ConflictError, NotFoundError
 from web.payments import journals
 from web.payments import repository as payments
@@ -74,7 +74,7 @@ def apply_refund_outcome(scope: Scope, refund_id: str, answer: RefundAnswer) -> 
         return None
     refund = repository.lock(scope, refund_id)
     status = _weigh(refund, answer, balance_of(payment))
-    code = answer.code if status is RefundStatus.FAILED and answer.fact is RefundFact.FAILED else refund.failure_code
+    code = answer.code if status is RefundStatus.FAILED and answer.fact is StepFact.FAILED else refund.failure_code
     repository.save(
         scope,
         refund,

@@ -6,13 +6,17 @@ from flask import Flask, Response, request
 from psycopg import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
+from web.sandbox.captures import routes as captures
 from web.sandbox.cards import routes as cards
+from web.sandbox.cards import saved_routes as saved
 from web.sandbox.cards import token_routes as tokens
 from web.sandbox.cards.domain import TEST_CARDS
 from web.sandbox.control import faults
 from web.sandbox.control import routes as control
 from web.sandbox.database import Database
+from web.sandbox.disputes import routes as disputes
 from web.sandbox.edge import auth, context, pages, problems
+from web.sandbox.payer_pages import method_routes as method_pages
 from web.sandbox.payer_pages import routes as payer_pages
 from web.sandbox.payments import routes as payments
 from web.sandbox.rates import routes as rates
@@ -33,7 +37,8 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     problems.register(app)
     app.before_request(_misbehave)
     app.after_request(pages.harden)
-    for module in (payments, refunds, settlement, rates, cards, tokens, payer_pages, control):
+    api = (payments, captures, refunds, disputes, settlement, rates, tokens, saved)
+    for module in (*api, cards, payer_pages, method_pages, control):
         app.register_blueprint(module.blueprint)
     app.add_url_rule("/healthz", view_func=healthz)
     app.add_url_rule("/", view_func=index)

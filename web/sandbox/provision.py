@@ -1,6 +1,12 @@
-"""`python -m web.sandbox.provision`: create the sandbox's database, if missing, and its tables. Safe to repeat."""
+"""`python -m web.sandbox.provision`: create the sandbox's database, if missing, and bring its tables up to date.
 
+The steps are the files of `migrations/`, `NNNN_what.sql`, one after the other without a gap. Each is one transaction
+with the row that says it was done, so a provisioner that dies leaves a whole step undone. Safe to repeat.
+"""
+
+import re
 import sys
+from dataclasses import dataclass
 from importlib import resources
 
 import psycopg
@@ -10,33 +16,57 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from regions.errors import ConfigurationError, MeridianError
 from web.sandbox.settings import database_url
 
-SCHEMA_VERSION = 1
 _LOCK = 0x5A4D_B0C5  # an arbitrary constant: two provisioners at once take turns
+_NAME = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One file of `migrations/`."""
+
+    version: int
+    name: str
+    statements: bytes
+
+
+def steps() -> list[Step]:
+    """Every step in order. Raises ConfigurationError for a misnamed file, a gap, or two files of one number."""
+    found = []
+    for file in resources.files("web.sandbox").joinpath("migrations").iterdir():
+        name = _NAME.fullmatch(file.name)
+        if name is not None:
+            found.append(Step(int(name[1]), file.name, file.read_bytes()))
+    found.sort(key=lambda step: step.version)
+    if [step.version for step in found] != list(range(1, len(found) + 1)):
+        names = ", ".join(step.name for step in found)
+        raise ConfigurationError(f"The sandbox's migrations must be numbered 1, 2, 3, … without gaps: {names}.")
+    return found
 
 
 def provision(url: str) -> bool:
-    """Bring the database at `url` to the current schema. Returns whether anything had to be made."""
+    """Bring the database at `url` to the newest schema. Returns whether anything had to be done."""
+    wanted = steps()
     _ensure_database(url)
-    with psycopg.connect(url) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])  # let go with the connection
         found = _schema_version(connection)
-        if found == SCHEMA_VERSION:
-            return False
-        if found is not None:
+        if found > len(wanted):
             raise ConfigurationError(
-                f"The sandbox database has schema {found}, this code needs {SCHEMA_VERSION}: "
-                "drop the database and provision again."
+                f"The sandbox database has schema {found}, and this code knows {len(wanted)} at most: run newer code."
             )
-        connection.execute(resources.files("web.sandbox").joinpath("schema.sql").read_bytes())
-    return True
+        for step in wanted[found:]:
+            with connection.transaction():
+                connection.execute(step.statements)
+                connection.execute("INSERT INTO schema_version (version) VALUES (%s)", [step.version])
+    return found < len(wanted)
 
 
-def _schema_version(connection: psycopg.Connection) -> int | None:
+def _schema_version(connection: psycopg.Connection) -> int:
     row = connection.execute("SELECT to_regclass('public.schema_version') IS NOT NULL").fetchone()
     if row is None or not row[0]:
-        return None
-    row = connection.execute("SELECT max(version) FROM schema_version").fetchone()
-    return None if row is None else row[0]
+        return 0
+    row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _ensure_database(url: str) -> None:

@@ -14,6 +14,13 @@ DEFAULT_HOLD_SECONDS = 15.0
 DEFAULT_ACTION_SECONDS = 900.0
 DEFAULT_TOKEN_SECONDS = 900.0
 DEFAULT_PENDING_SECONDS = 5.0
+_DAY = 86_400.0
+DEFAULT_AUTHORISATION_SECONDS = 7 * _DAY
+DEFAULT_TRANSFER_SECONDS = 14 * _DAY
+DEFAULT_DISPUTE_SECONDS = 20.0
+DEFAULT_EVIDENCE_SECONDS = 10 * _DAY
+DEFAULT_IDEMPOTENCY_SECONDS = 7 * _DAY
+_SECONDS_MAX = 60 * _DAY
 WEBHOOK_PATH = "/gateways/sandbox/webhooks"
 
 
@@ -48,6 +55,11 @@ class Settings:
     action_seconds: float = DEFAULT_ACTION_SECONDS
     token_seconds: float = DEFAULT_TOKEN_SECONDS
     pending_seconds: float = DEFAULT_PENDING_SECONDS
+    authorisation_seconds: float = DEFAULT_AUTHORISATION_SECONDS
+    transfer_seconds: float = DEFAULT_TRANSFER_SECONDS
+    dispute_seconds: float = DEFAULT_DISPUTE_SECONDS
+    evidence_seconds: float = DEFAULT_EVIDENCE_SECONDS
+    idempotency_seconds: float = DEFAULT_IDEMPOTENCY_SECONDS
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ) -> "Settings":
@@ -66,6 +78,11 @@ class Settings:
             action_seconds=_seconds(env, "SANDBOX_ACTION_SECONDS", DEFAULT_ACTION_SECONDS),
             token_seconds=_seconds(env, "SANDBOX_TOKEN_SECONDS", DEFAULT_TOKEN_SECONDS),
             pending_seconds=_seconds(env, "SANDBOX_PENDING_SECONDS", DEFAULT_PENDING_SECONDS),
+            authorisation_seconds=_seconds(env, "SANDBOX_AUTHORISATION_SECONDS", DEFAULT_AUTHORISATION_SECONDS),
+            transfer_seconds=_seconds(env, "SANDBOX_TRANSFER_SECONDS", DEFAULT_TRANSFER_SECONDS),
+            dispute_seconds=_seconds(env, "SANDBOX_DISPUTE_SECONDS", DEFAULT_DISPUTE_SECONDS),
+            evidence_seconds=_seconds(env, "SANDBOX_EVIDENCE_SECONDS", DEFAULT_EVIDENCE_SECONDS),
+            idempotency_seconds=_seconds(env, "SANDBOX_IDEMPOTENCY_SECONDS", DEFAULT_IDEMPOTENCY_SECONDS),
         )
 
     @property
@@ -127,6 +144,6 @@ def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
         value = float(text)
     except ValueError as error:
         raise ConfigurationError(f"{name} is {text!r}: give a number of seconds.") from error
-    if not 0 <= value <= 86_400:  # noqa: PLR2004 - a day
-        raise ConfigurationError(f"{name} is {text!r}: give between 0 and 86400 seconds.")
+    if not 0 <= value <= _SECONDS_MAX:
+        raise ConfigurationError(f"{name} is {text!r}: give between 0 and {_SECONDS_MAX:.0f} seconds.")
     return value

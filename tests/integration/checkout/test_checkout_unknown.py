@@ -201,11 +201,11 @@ def test_an_unreachable_gateway_is_a_definite_failure(shop: Shop, number: str) -
     gateway = shop.worker.gateways["sandbox"]
     payer = shop.payer()
     form = payer.form(number)
-    original = gateway._client.base_url  # type: ignore[attr-defined]
-    gateway._client.base_url = httpx.URL("http://127.0.0.1:9")  # type: ignore[attr-defined]
+    original = gateway._line._client.base_url  # type: ignore[attr-defined]
+    gateway._line._client.base_url = httpx.URL("http://127.0.0.1:9")  # type: ignore[attr-defined]
     try:
         payer.submit(form)
     finally:
-        gateway._client.base_url = original  # type: ignore[attr-defined]
+        gateway._line._client.base_url = original  # type: ignore[attr-defined]
 
     assert shop.payment(payer.link)["failure_code"] == "gateway_unreachable"

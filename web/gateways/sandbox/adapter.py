@@ -2,46 +2,74 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
+from web.gateways.capabilities import Capabilities, ClientKind, ClientSide
+from web.gateways.disputes import Dispute, DisputePage
 from web.gateways.domain import (
     Answer,
-    AttemptNews,
     Authorisation,
+    CaptureAnswer,
+    CaptureOrder,
     Card,
     Fact,
     GatewayEvent,
+    Inquiry,
     RefundAnswer,
-    RefundFact,
-    RefundNews,
     RefundOrder,
+    SaveAnswer,
+    SaveOrder,
+    StepFact,
+    VoidAnswer,
+    VoidOrder,
 )
-from web.gateways.errors import GatewayDocumentError, WebhookRejectedError
-from web.gateways.sandbox import signatures
+from web.gateways.errors import (
+    GatewayDocumentError,
+    GatewayRefusedError,
+    GatewayUnavailableError,
+    WebhookRejectedError,
+)
+from web.gateways.exchange import DEADLINES, Line, Refusal
+from web.gateways.outcomes import attempt_looked_up, attempt_of, looked_up, reading, step_of
+from web.gateways.reading import parse
+from web.gateways.sandbox import signatures, webhooks
 from web.gateways.sandbox.documents import (
+    CaptureDocument,
+    CaptureList,
     CardDocument,
+    DisputeDocument,
+    DisputeList,
     PaymentDocument,
     PaymentList,
     RefundDocument,
     RefundList,
+    SavedDocument,
+    VoidDocument,
+    VoidList,
     WebhookDocument,
-    parse,
-    parse_object,
 )
-from web.gateways.sandbox.failures import Refusal, after_response, after_transport_error
+from web.gateways.sandbox.failures import understood
+from web.gateways.sandbox.tables import CAPABILITIES
 
 log = logging.getLogger(__name__)
-logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole addresses, and one holds a payment token
-DocumentT = TypeVar("DocumentT")
 
 # The sandbox says that a look-up is final after 75 seconds; the rest is for clocks that differ.
 NOT_FOUND_AFTER = timedelta(seconds=90)
 DESCRIBE_DEADLINES = httpx.Timeout(1.0)
-DEADLINES = httpx.Timeout(connect=3.0, read=10.0, write=5.0, pool=2.0)
+CHANNEL = "meridian-sandbox"
+_EVIDENCE_KINDS = frozenset({"text", "receipt", "shipping_documentation", "customer_communication", "refund_policy"})
+_GONE = 404
+
+
+class _Named(Protocol):
+    @property
+    def reference(self) -> str: ...
+
+
+NamedT = TypeVar("NamedT", bound=_Named)
 
 
 @dataclass(frozen=True)
@@ -60,10 +88,12 @@ class SandboxGateway:
     """The simulated gateway, spoken to over HTTP with explicit deadlines."""
 
     name = "sandbox"
+    capabilities: Capabilities = CAPABILITIES
 
     def __init__(self, settings: SandboxSettings, transport: httpx.BaseTransport | None = None) -> None:
         self._settings = settings
-        self._transport = transport
+        headers = {"Authorization": f"Bearer {settings.api_key}"}
+        self._line = Line(self.name, settings.base_url, headers, settings.deadlines, transport)
 
     @property
     def account(self) -> str:
@@ -75,20 +105,17 @@ class SandboxGateway:
         """How long a payment may be on its way inside the gateway before a look-up finds it."""
         return self._settings.not_found_after
 
-    @property
-    def origin(self) -> str:
-        """The origin that payers' browsers talk to."""
+    def client_side(self, parent_origin: str) -> ClientSide:
+        """Its card frame, and its full page on the same origin."""
         parts = urlsplit(self._settings.base_url)
-        return f"{parts.scheme}://{parts.netloc}"
-
-    def frame_url(self, parent_origin: str) -> str:
-        """The card frame's address for a page on `parent_origin`."""
         query = urlencode({"account": self.account, "parent": parent_origin})
-        return f"{self._settings.base_url.rstrip('/')}/frame?{query}"
+        frame_url = f"{self._settings.base_url.rstrip('/')}/frame?{query}"
+        return ClientSide(ClientKind.FRAME, (f"{parts.scheme}://{parts.netloc}",), frame_url, CHANNEL)
 
     def describe_token(self, payment_token: str) -> Card | None:
         """Ask for brand, last digits and fingerprint; None for whatever goes wrong."""
-        got = self._exchange("GET", f"/v1/tokens/{quote(payment_token, safe='')}", deadlines=DESCRIBE_DEADLINES)
+        path = f"/v1/tokens/{quote(payment_token, safe='')}"
+        got = self._line.exchange("GET", path, deadlines=DESCRIBE_DEADLINES)
         if isinstance(got, Refusal):
             return None
         try:
@@ -103,32 +130,64 @@ class SandboxGateway:
             "reference": order.attempt_id,
             "amount_minor": order.amount.amount_minor,
             "currency": order.amount.currency,
+            "method": order.method.value,
+            "capture": order.capture.value,
             "payment_token": order.payment_token,
+            "saved_method": order.saved.id if order.saved else None,
+            "save_for": order.save_for,
+            "initiator": "payer" if order.is_payer_present else "merchant",
             "return_url": order.return_url,
             "three_ds": order.three_ds.value,
         }
-        got = self._exchange("POST", "/v1/payments", json=body, key=order.attempt_id)
-        if isinstance(got, Refusal):
-            return Answer(Fact.DECLINED, code=got.code) if got.is_definite else Answer(Fact.UNKNOWN, code=got.code)
-        try:
-            document = parse(PaymentDocument, got)
-            _must_be(document, order.attempt_id)
-            return document.answer()
-        except GatewayDocumentError as error:
-            log.exception("gateway answer unreadable", extra={"attempt_id": order.attempt_id})
-            return Answer(Fact.UNKNOWN, code=type(error).__name__)
+        got = self._post("/v1/payments", body, order.attempt_id)
+        return attempt_of(got, lambda raw: _about(parse(PaymentDocument, raw), order.attempt_id).answer())
 
-    def resolve(self, attempt_id: str) -> Answer:
+    def resolve(self, inquiry: Inquiry) -> Answer:
         """Look the attempt up by our own reference."""
-        got = self._exchange("GET", "/v1/payments", params={"reference": attempt_id})
-        if isinstance(got, Refusal):  # a look-up that fails proves nothing about the attempt
-            return Answer(Fact.UNKNOWN, code=got.code)
-        try:
-            found = [document for document in parse(PaymentList, got).data if document.reference == attempt_id]
-            return _only(found).answer() if found else Answer(Fact.NOT_FOUND)
-        except GatewayDocumentError as error:
-            log.exception("gateway answer unreadable", extra={"attempt_id": attempt_id})
-            return Answer(Fact.UNKNOWN, code=type(error).__name__)
+        got = self._line.exchange("GET", "/v1/payments", params={"reference": inquiry.attempt_id})
+
+        def read(raw: bytes) -> Answer:
+            found = _only(parse(PaymentList, raw).data, inquiry.attempt_id)
+            return Answer(Fact.NOT_FOUND) if found is None else found.answer()
+
+        return attempt_looked_up(got, read)
+
+    def capture(self, order: CaptureOrder) -> CaptureAnswer:
+        """Take what was set aside; the capture's id makes a repeat harmless."""
+        body = {
+            "reference": order.capture_id,
+            "amount_minor": order.amount.amount_minor,
+            "currency": order.amount.currency,
+            "is_final": order.is_final,
+        }
+        got = self._post(f"/v1/payments/{order.payment_reference}/captures", body, order.capture_id)
+        return step_of(got, CaptureAnswer, lambda raw: _about(parse(CaptureDocument, raw), order.capture_id).answer())
+
+    def resolve_capture(self, order: CaptureOrder) -> CaptureAnswer:
+        """Look the capture up by our own reference."""
+        got = self._line.exchange("GET", "/v1/captures", params={"reference": order.capture_id})
+
+        def read(raw: bytes) -> CaptureAnswer:
+            found = _only(parse(CaptureList, raw).data, order.capture_id)
+            return CaptureAnswer(StepFact.NOT_FOUND) if found is None else found.answer()
+
+        return looked_up(got, CaptureAnswer, read)
+
+    def void(self, order: VoidOrder) -> VoidAnswer:
+        """Let go of what was set aside; the void's id makes a repeat harmless."""
+        body = {"reference": order.void_id}
+        got = self._post(f"/v1/payments/{order.payment_reference}/voids", body, order.void_id)
+        return step_of(got, VoidAnswer, lambda raw: _about(parse(VoidDocument, raw), order.void_id).answer())
+
+    def resolve_void(self, order: VoidOrder) -> VoidAnswer:
+        """Look the void up by our own reference."""
+        got = self._line.exchange("GET", "/v1/voids", params={"reference": order.void_id})
+
+        def read(raw: bytes) -> VoidAnswer:
+            found = _only(parse(VoidList, raw).data, order.void_id)
+            return VoidAnswer(StepFact.NOT_FOUND) if found is None else found.answer()
+
+        return looked_up(got, VoidAnswer, read)
 
     def refund(self, order: RefundOrder) -> RefundAnswer:
         """Give money back once; the refund's id makes a repeat harmless."""
@@ -137,30 +196,55 @@ class SandboxGateway:
             "amount_minor": order.amount.amount_minor,
             "currency": order.amount.currency,
         }
-        got = self._exchange("POST", f"/v1/payments/{order.payment_reference}/refunds", json=body, key=order.refund_id)
-        if isinstance(got, Refusal):
-            # A refund waits for a shut door to open; a payer does not.
-            fact = RefundFact.FAILED if got.is_definite and not got.is_about_us else RefundFact.UNKNOWN
-            return RefundAnswer(fact, code=got.code)
-        try:
-            document = parse(RefundDocument, got)
-            _must_be(document, order.refund_id)
-            return document.answer()
-        except GatewayDocumentError as error:
-            log.exception("gateway answer unreadable", extra={"refund_id": order.refund_id})
-            return RefundAnswer(RefundFact.UNKNOWN, code=type(error).__name__)
+        got = self._post(f"/v1/payments/{order.payment_reference}/refunds", body, order.refund_id)
+        return step_of(got, RefundAnswer, lambda raw: _about(parse(RefundDocument, raw), order.refund_id).answer())
 
-    def resolve_refund(self, refund_id: str) -> RefundAnswer:
+    def resolve_refund(self, order: RefundOrder) -> RefundAnswer:
         """Look the refund up by our own reference."""
-        got = self._exchange("GET", "/v1/refunds", params={"reference": refund_id})
+        got = self._line.exchange("GET", "/v1/refunds", params={"reference": order.refund_id})
+
+        def read(raw: bytes) -> RefundAnswer:
+            found = _only(parse(RefundList, raw).data, order.refund_id)
+            return RefundAnswer(StepFact.NOT_FOUND) if found is None else found.answer()
+
+        return looked_up(got, RefundAnswer, read)
+
+    def save(self, order: SaveOrder) -> SaveAnswer:
+        """Keep a card without charging it."""
+        body = {"payer_reference": order.payer_reference, "payment_token": order.payment_token}
+        got = self._post("/v1/saved_methods", body, order.save_id)
         if isinstance(got, Refusal):
-            return RefundAnswer(RefundFact.UNKNOWN, code=got.code)
-        try:
-            found = [document for document in parse(RefundList, got).data if document.reference == refund_id]
-            return _only(found).answer() if found else RefundAnswer(RefundFact.NOT_FOUND)
-        except GatewayDocumentError as error:
-            log.exception("gateway answer unreadable", extra={"refund_id": refund_id})
-            return RefundAnswer(RefundFact.UNKNOWN, code=type(error).__name__)
+            return SaveAnswer(StepFact.FAILED if got.is_definite else StepFact.UNKNOWN, code=got.code)
+        return reading(
+            lambda: SaveAnswer(StepFact.SUCCEEDED, parse(SavedDocument, got).saved()),
+            lambda code: SaveAnswer(StepFact.UNKNOWN, code=code),
+        )
+
+    def forget(self, saved_id: str, payer_reference: str) -> bool:  # noqa: ARG002 - other gateways need the payer too
+        """Let a saved card go."""
+        got = self._line.exchange("DELETE", f"/v1/saved_methods/{quote(saved_id, safe='')}")
+        return not isinstance(got, Refusal) or got.status == _GONE
+
+    def list_disputes(self, since: datetime, cursor: str | None = None) -> DisputePage:
+        """A page of disputes, oldest first."""
+        params = {"since": since.isoformat()} | ({"after": cursor} if cursor else {})
+        got = self._line.exchange("GET", "/v1/disputes", params=params)
+        if isinstance(got, Refusal):
+            raise GatewayUnavailableError(f"The sandbox does not list disputes: {got.code}.")
+        page = parse(DisputeList, got)
+        disputes = tuple(document.dispute() for document in page.data)
+        return DisputePage(disputes, disputes[-1].gateway_reference if page.has_more and disputes else None)
+
+    def submit_evidence(self, dispute_reference: str, evidence: Mapping[str, str]) -> Dispute:
+        """Contest a dispute; kinds of evidence that the sandbox has no name for go in as text."""
+        named = {kind if kind in _EVIDENCE_KINDS else "text": text for kind, text in evidence.items()}
+        path = f"/v1/disputes/{quote(dispute_reference, safe='')}/evidence"
+        got = self._post(path, {"evidence": named}, f"evidence-{dispute_reference}")
+        if not isinstance(got, Refusal):
+            return parse(DisputeDocument, got).dispute()
+        if got.is_definite or got.status == 409:  # noqa: PLR2004 - Conflict: it takes no evidence any more
+            raise GatewayRefusedError("The sandbox takes no evidence for this dispute.")
+        raise GatewayUnavailableError(f"The sandbox did not take the evidence: {got.code}.")
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> str:
         """Check signature, age and account; return the sandbox's event id."""
@@ -175,69 +259,21 @@ class SandboxGateway:
 
     def parse_webhook(self, body: bytes) -> GatewayEvent:
         """Read a webhook that was verified when it came."""
-        document = parse(WebhookDocument, body)
-        noun, _, _ = document.type.partition(".")
-        news: AttemptNews | RefundNews | None = None
-        # The object's own state is the news, not the type's name: a reordered webhook then says what is true of it.
-        if noun == "payment":
-            payment = parse_object(PaymentDocument, document.data)
-            news = AttemptNews(payment.reference, payment.answer())
-        elif noun == "refund":
-            refund = parse_object(RefundDocument, document.data)
-            news = RefundNews(refund.reference, refund.answer())
-        return GatewayEvent(document.id, document.type, news)
+        return webhooks.read(body)
 
-    @cached_property
-    def _client(self) -> httpx.Client:
-        # Made on first use, which is after the server has forked.
-        return httpx.Client(
-            base_url=self._settings.base_url,
-            headers={"Authorization": f"Bearer {self._settings.api_key}", "User-Agent": "Meridian"},
-            timeout=self._settings.deadlines,
-            follow_redirects=False,
-            trust_env=False,
-            transport=self._transport,
-        )
-
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        json: Mapping[str, object] | None = None,
-        params: Mapping[str, str] | None = None,
-        key: str | None = None,
-        deadlines: httpx.Timeout | None = None,
-    ) -> bytes | Refusal:
-        headers = {"Idempotency-Key": key} if key else {}
-        try:
-            response = self._client.request(
-                method, path, json=json, params=params, headers=headers, timeout=deadlines or self._settings.deadlines
-            )
-        except httpx.HTTPError as error:
-            refusal = after_transport_error(error)
-        else:
-            if response.is_success:
-                return response.content
-            refusal = after_response(response.status_code, response.content)
-        log.warning(
-            "gateway exchange failed",
-            extra={
-                "gateway": self.name,
-                "path": path.partition("/tokens/")[0],
-                "code": refusal.code,
-                "is_definite": refusal.is_definite,
-            },
-        )
-        return refusal
+    def _post(self, path: str, body: Mapping[str, object], key: str) -> bytes | Refusal:
+        got = self._line.exchange("POST", path, json=body, headers={"Idempotency-Key": key})
+        return understood(got) if isinstance(got, Refusal) else got
 
 
-def _must_be(document: PaymentDocument | RefundDocument, reference: str) -> None:
+def _about(document: NamedT, reference: str) -> NamedT:
     if document.reference != reference:
         raise GatewayDocumentError("The sandbox answered about something else than we asked.")
+    return document
 
 
-def _only(found: list[DocumentT]) -> DocumentT:
-    if len(found) != 1:
+def _only(found: list[NamedT], reference: str) -> NamedT | None:
+    ours = [document for document in found if document.reference == reference]
+    if len(ours) > 1:
         raise GatewayDocumentError("The sandbox knows more than one object by one of our references.")
-    return found[0]
+    return ours[0] if ours else None

@@ -4,29 +4,13 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from regions.logs import passes_luhn
+from web.sandbox.cards.scenarios import Scenario
 
 EXPIRY_YEARS_MAX = 25
 _DIGITS_MIN, _DIGITS_MAX = 12, 19
 _MONTHS = 12
-
-
-class Scenario(StrEnum):
-    """What a test card makes happen."""
-
-    SUCCEED = "succeed"
-    DECLINE = "decline"
-    INSUFFICIENT_FUNDS = "insufficient_funds"
-    CHALLENGE = "challenge"
-    CHALLENGE_THEN_DECLINE = "challenge_then_decline"
-    DISPUTE = "dispute"
-    TIMEOUT_AFTER_CHARGE = "timeout_after_charge"
-    TIMEOUT_BEFORE_CHARGE = "timeout_before_charge"
-    CAPTURE_LATER = "capture_later"
-    REFUND_LATER = "refund_later"
-    REFUND_FAILS_LATER = "refund_fails_later"
 
 
 @dataclass(frozen=True)
@@ -61,11 +45,29 @@ TEST_CARDS = {
         TestCard("4000008400001629", "visa", Scenario.CHALLENGE_THEN_DECLINE, "Asks for 3-D Secure, then is declined"),
         TestCard("4000000000000002", "visa", Scenario.DECLINE, "Is declined"),
         TestCard("4000000000009995", "visa", Scenario.INSUFFICIENT_FUNDS, "Has insufficient funds"),
-        TestCard("4000000000000259", "visa", Scenario.DISPUTE, "Succeeds, is disputed later"),
+        TestCard("4000000000000069", "visa", Scenario.EXPIRED_CARD, "Is declined: it has expired"),
+        TestCard("4000000000000127", "visa", Scenario.INCORRECT_CVC, "Is declined: the security code is wrong"),
+        TestCard("4000000000009987", "visa", Scenario.LOST_CARD, "Is declined: it was lost"),
+        TestCard("4000000000009979", "visa", Scenario.STOLEN_CARD, "Is declined: it was stolen"),
+        TestCard("4100000000000019", "visa", Scenario.SUSPECTED_FRAUD, "Is declined: fraud is suspected"),
+        TestCard("4000000000006975", "visa", Scenario.LIMIT_EXCEEDED, "Is declined: over its limit"),
+        TestCard("4000000000000101", "visa", Scenario.ISSUER_UNAVAILABLE, "Is declined: its bank does not answer"),
+        TestCard(
+            "4000003800000446",
+            "visa",
+            Scenario.AUTHENTICATION_REQUIRED_LATER,
+            "Succeeds with its payer; charged without, it asks for authentication",
+        ),
+        TestCard("4000000000000259", "visa", Scenario.DISPUTE, "Succeeds, is disputed later as fraud"),
+        TestCard(
+            "4000000000002685", "visa", Scenario.DISPUTE_NOT_RECEIVED, "Succeeds, is disputed later: not received"
+        ),
         TestCard(
             "4000000000000341", "visa", Scenario.TIMEOUT_AFTER_CHARGE, "Is charged, but the answer comes too late"
         ),
         TestCard("4000000000000119", "visa", Scenario.TIMEOUT_BEFORE_CHARGE, "Times out and is never charged"),
+        TestCard("4000000000005019", "visa", Scenario.ERROR_AFTER_CHARGE, "Is charged, and the answer is a 500"),
+        TestCard("4000000000000093", "visa", Scenario.FAIL_LATER, "Stays pending, fails seconds later"),
         TestCard("4000000000000077", "visa", Scenario.CAPTURE_LATER, "Stays pending, succeeds seconds later"),
         TestCard("4000000000007726", "visa", Scenario.REFUND_LATER, "Succeeds; a refund succeeds seconds later"),
         TestCard("4000000000005126", "visa", Scenario.REFUND_FAILS_LATER, "Succeeds; a refund fails seconds later"),

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from web.sandbox.cards.domain import Card, Scenario
+from web.sandbox.cards.domain import Card
+from web.sandbox.cards.scenarios import Scenario
 from web.sandbox.database import Conn
 from web.sandbox.edge.problems import InvalidFieldError
 from web.sandbox.ids import secret_id

@@ -10,7 +10,11 @@ from web.sandbox.database import Conn
 from web.sandbox.edge import context
 from web.sandbox.edge.problems import ProblemError
 
-_DIALS = "latency_ms, timeout_after_charge_next, duplicate_webhooks, webhook_delay_ms, webhook_jitter_ms"
+_DIALS = (
+    "latency_ms, timeout_after_charge_next, error_after_charge_next, duplicate_webhooks, reorder_webhooks,"
+    " webhook_delay_ms, webhook_jitter_ms"
+)
+_REORDER_STEP_MS = 200
 
 
 def show(connection: Conn, account: str) -> dict[str, Any]:
@@ -26,6 +30,8 @@ def turn(connection: Conn, account: str, dials: dict[str, int]) -> None:
     connection.execute(
         "UPDATE faults SET latency_ms = coalesce(%(latency_ms)s, latency_ms),"
         " timeout_after_charge_next = coalesce(%(timeout_after_charge_next)s, timeout_after_charge_next),"
+        " error_after_charge_next = coalesce(%(error_after_charge_next)s, error_after_charge_next),"
+        " reorder_webhooks = coalesce(%(reorder_webhooks)s, reorder_webhooks),"
         " duplicate_webhooks = coalesce(%(duplicate_webhooks)s, duplicate_webhooks),"
         " webhook_delay_ms = coalesce(%(webhook_delay_ms)s, webhook_delay_ms),"
         " webhook_jitter_ms = coalesce(%(webhook_jitter_ms)s, webhook_jitter_ms),"
@@ -59,19 +65,27 @@ def take_timeout(connection: Conn, account: str) -> bool:
     return _take(connection, account, "timeout_after_charge_next")
 
 
+def take_error(connection: Conn, account: str) -> bool:
+    """Whether this charge is one of the next ones whose answer must be a 500; counts it."""
+    return _take(connection, account, "error_after_charge_next")
+
+
 def take_duplicate(connection: Conn, account: str) -> bool:
     """Whether this webhook is one of the next ones that must be sent twice; counts it."""
     return _take(connection, account, "duplicate_webhooks")
 
 
 def webhook_delay_ms(connection: Conn, account: str) -> int:
-    """How long the next webhook has to wait: the fixed delay and a random part, which also reorders them."""
+    """How long the next webhook has to wait: the fixed delay, a random part, and what turns the order round."""
     row = connection.execute(
-        "SELECT webhook_delay_ms, webhook_jitter_ms FROM faults WHERE account = %s", [account]
+        "SELECT webhook_delay_ms, webhook_jitter_ms, reorder_webhooks FROM faults WHERE account = %s", [account]
     ).fetchone()
     if row is None:
         return 0
-    return int(row["webhook_delay_ms"]) + random.randint(0, row["webhook_jitter_ms"])  # noqa: S311 - no secret
+    # Of the next n webhooks the first waits longest and the last not at all: they go out in the opposite order.
+    turned_ms = row["reorder_webhooks"] * _REORDER_STEP_MS if _take(connection, account, "reorder_webhooks") else 0
+    jitter_ms = random.randint(0, row["webhook_jitter_ms"])  # noqa: S311 - no secret
+    return int(row["webhook_delay_ms"]) + jitter_ms + turned_ms
 
 
 def _take(connection: Conn, account: str, dial: str) -> bool:

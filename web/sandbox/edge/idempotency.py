@@ -23,11 +23,12 @@ KEY_LENGTH_MAX = 255
 
 @dataclass(frozen=True)
 class Answer:
-    """What a POST answers. `hold_seconds`: the change is committed at once, the answer is sent only so much later."""
+    """What a POST answers. The change is committed at once; then the answer is held, or lost and a 500 sent instead."""
 
     body: dict[str, Any]
     status: int = 201
     hold_seconds: float = 0
+    is_lost: bool = False
 
 
 class HeldError(Exception):
@@ -65,6 +66,8 @@ def _respond(account: Account, body: dict[str, Any], work: Callable[[Conn], Answ
         )
     if answer.hold_seconds:
         time.sleep(answer.hold_seconds)
+    if answer.is_lost:
+        raise ProblemError(500, "internal_error", "Something went wrong on our side.")
     return _response(answer.status, text)
 
 

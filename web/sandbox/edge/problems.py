@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 log = logging.getLogger(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-_PAGES = ("/pay/", "/3ds/", "/frame")
+_PAGES = ("/pay/", "/3ds/", "/approve/", "/transfer/", "/frame")
 
 
 class ProblemError(Exception):
@@ -93,6 +93,7 @@ def _title(status: int) -> str:
     return {
         400: "Bad request",
         401: "Unauthorized",
+        402: "Payment refused",
         404: "Not found",
         405: "Method not allowed",
         409: "Conflict",

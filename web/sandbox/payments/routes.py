@@ -22,7 +22,8 @@ def create() -> Response:
 
     def work(connection: Conn) -> Answer:
         result = service.create(connection, settings, account, order)
-        return Answer(result.payment.document(settings.base_url), hold_seconds=result.hold_seconds)
+        document = result.payment.document(settings.base_url)
+        return Answer(document, hold_seconds=result.hold_seconds, is_lost=result.is_lost)
 
     return respond(account, body, work)
 

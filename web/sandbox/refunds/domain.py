@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from web.sandbox.cards.domain import Scenario
+from web.sandbox.cards.scenarios import Scenario
 from web.sandbox.clock import timestamp
 from web.sandbox.payments.domain import Payment
 
@@ -51,13 +51,13 @@ class Outcome:
     failure_code: str | None = None
 
 
-def decide(payment: Payment, refunded_minor: int, amount_minor: int, currency: str) -> Outcome:
-    """Whether this much more may go back. `refunded_minor` counts refunds that succeeded and that are pending."""
-    if payment.status != "captured":
+def decide(payment: Payment, gone_minor: int, amount_minor: int, currency: str) -> Outcome:
+    """Whether this much more may go back. `gone_minor`: refunds that succeeded or are pending, and disputed money."""
+    if not payment.captured_minor:
         return Outcome("failed", "payment_not_captured")
     if currency != payment.currency:
         return Outcome("failed", "currency_mismatch")
-    if amount_minor > payment.amount_minor - refunded_minor:
+    if amount_minor > payment.captured_minor - gone_minor:
         return Outcome("failed", "amount_exceeds_refundable")
     if payment.scenario in {Scenario.REFUND_LATER, Scenario.REFUND_FAILS_LATER}:
         return Outcome("pending")

@@ -1,6 +1,7 @@
 """Refunding: never more than was captured, decided under the payment's lock."""
 
 from web.sandbox.database import Conn
+from web.sandbox.disputes import repository as disputes
 from web.sandbox.edge.problems import NotFoundError
 from web.sandbox.payments import repository as payments
 from web.sandbox.refunds import repository
@@ -24,7 +25,8 @@ def create(
     payment = payments.find(connection, account, payment_id, for_update=True)
     if payment is None:
         raise NotFoundError("payment")
-    outcome = decide(payment, repository.refunded_minor(connection, payment_id), amount_minor, currency)
+    gone_minor = repository.refunded_minor(connection, payment_id) + disputes.disputed_minor(connection, payment_id)
+    outcome = decide(payment, gone_minor, amount_minor, currency)
     refund = repository.insert(
         connection,
         payment,

@@ -13,19 +13,22 @@ from web.sandbox.settlement.domain import Item, Line
 
 _LINE_COLUMNS = ", ".join(field.name for field in fields(Line))
 _PAYMENTS = """
-SELECT id AS payment_id, capture_reference, reference AS attempt_reference, brand, currency, amount_minor, created_at
-  FROM payments WHERE account = %s AND status = 'captured' AND batch_id IS NULL AND captured_at < %s
- ORDER BY created_at, id FOR UPDATE
+SELECT p.id AS payment_id, c.id AS capture_reference, p.reference AS attempt_reference,
+       coalesce(p.brand, p.method) AS brand, c.currency, c.amount_minor, p.created_at
+  FROM captures AS c JOIN payments AS p ON p.id = c.payment_id
+ WHERE c.account = %s AND c.status = 'succeeded' AND c.batch_id IS NULL AND c.captured_at < %s
+ ORDER BY p.created_at, c.id FOR UPDATE OF c
 """
 _REFUNDS = """
-SELECT p.id AS payment_id, p.capture_reference, p.reference AS attempt_reference, p.brand,
+SELECT p.id AS payment_id, '' AS capture_reference, p.reference AS attempt_reference,
+       coalesce(p.brand, p.method) AS brand,
        r.currency, r.amount_minor, r.created_at, r.id AS refund_id, r.reference AS refund_reference
   FROM refunds AS r JOIN payments AS p ON p.id = r.payment_id
  WHERE r.account = %s AND r.status = 'succeeded' AND r.batch_id IS NULL AND r.succeeded_at < %s
  ORDER BY r.created_at, r.id FOR UPDATE OF r
 """
 _LATER = """
-SELECT (SELECT count(*) FROM payments WHERE account = %(account)s AND status = 'captured' AND batch_id IS NULL)
+SELECT (SELECT count(*) FROM captures WHERE account = %(account)s AND status = 'succeeded' AND batch_id IS NULL)
      + (SELECT count(*) FROM refunds WHERE account = %(account)s AND status = 'succeeded' AND batch_id IS NULL) AS later
 """
 
@@ -99,9 +102,9 @@ def insert(
     ):
         for number, line in enumerate(lines, start=1):
             copy.write_row((batch.id, number, *astuple(line)))
-    payment_ids = [item.payment_id for item in items if item.refund_id is None]
+    capture_ids = [item.capture_reference for item in items if item.refund_id is None]
     refund_ids = [item.refund_id for item in items if item.refund_id is not None]
-    connection.execute("UPDATE payments SET batch_id = %s WHERE id = ANY(%s)", [batch.id, payment_ids])
+    connection.execute("UPDATE captures SET batch_id = %s WHERE id = ANY(%s)", [batch.id, capture_ids])
     connection.execute("UPDATE refunds SET batch_id = %s WHERE id = ANY(%s)", [batch.id, refund_ids])
     return batch
 

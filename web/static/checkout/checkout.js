@@ -11,9 +11,9 @@
   const button = form.querySelector("button[type=submit]");
   const label = button.textContent;
   const frameOrigin = form.dataset.frameOrigin;
+  const channel = form.dataset.channel; // what the types of this gateway's messages begin with
 
   const frame = document.createElement("iframe");
-  frame.title = holder.dataset.title;
   frame.height = 248;
 
   let deadline = 0;
@@ -59,26 +59,29 @@
     button.textContent = form.dataset.working;
     show("");
     deadline = setTimeout(() => rest(form.dataset.frameFailed), ANSWER_MS_MAX);
-    frame.contentWindow.postMessage({ type: "meridian-sandbox-submit" }, frameOrigin);
+    frame.contentWindow.postMessage({ type: `${channel}-submit` }, frameOrigin);
   });
 
   window.addEventListener("message", (event) => {
     if (event.origin !== frameOrigin || event.source !== frame.contentWindow || !event.data) return;
     const { type, token, height } = event.data;
-    if (type === "meridian-sandbox-ready") isReady = true;
-    if (type === "meridian-sandbox-resize" && height > 0 && height <= FRAME_PX_MAX) frame.height = height;
-    if (type === "meridian-sandbox-enter") form.requestSubmit();
-    if (type === "meridian-sandbox-error" && deadline) rest("");
-    if (type === "meridian-sandbox-token" && typeof token === "string" && deadline) {
+    if (type === `${channel}-ready`) isReady = true;
+    if (type === `${channel}-resize` && height > 0 && height <= FRAME_PX_MAX) frame.height = height;
+    if (type === `${channel}-enter`) form.requestSubmit();
+    if (type === `${channel}-error` && deadline) rest("");
+    if (type === `${channel}-token` && typeof token === "string" && deadline) {
       clearTimeout(deadline);
       form.elements.payment_token.value = token;
       form.submit();
     }
   });
 
-  frame.src = holder.dataset.src; // once somebody listens
-  holder.append(frame);
-  holder.hidden = false;
+  if (holder) { // a gateway without a frame takes the card on its own page
+    frame.title = holder.dataset.title;
+    frame.src = holder.dataset.src; // once somebody listens
+    holder.append(frame);
+    holder.hidden = false;
+  }
 
   // A page that comes back from the browser's cache must not hold a spent token or a dead button.
   window.addEventListener("pageshow", (event) => {

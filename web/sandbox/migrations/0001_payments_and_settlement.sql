@@ -1,11 +1,10 @@
 -- The simulated PSP's own database. Card data is never stored: only brand, last four digits and a keyed fingerprint.
--- Applied whole, once, by `python -m web.sandbox.provision`; a simulator's data is thrown away rather than migrated.
+-- Each file here is applied once, in its own transaction, by `python -m web.sandbox.provision`, which then writes its number.
 
 CREATE TABLE schema_version (
   version    integer NOT NULL,
   applied_at timestamptz NOT NULL DEFAULT now()
 );
-INSERT INTO schema_version (version) VALUES (1);
 
 -- The claim is inserted by the transaction that does the work, so a second request with the key waits for the first
 -- one's commit and then finds its answer; if the first one dies, its claim dies with it.
