@@ -14,6 +14,7 @@ from web.gateways.routes import blueprint as gateway_webhooks
 from web.http import handlers
 from web.http.answers import encode, json_response
 from web.links.routes import blueprint as links
+from web.openapi.routes import publish
 from web.payments.routes import blueprint as payments
 from web.privacy.routes import blueprint as privacy
 from web.refunds.routes import blueprint as refunds
@@ -37,6 +38,7 @@ def create_app(region: Region, settings: Settings, gateways: Mapping[str, Gatewa
     app.add_url_rule("/healthz", view_func=healthz)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    publish(app, region, settings.api_base_url)
     return app
 
 

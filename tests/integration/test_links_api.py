@@ -32,6 +32,7 @@ def problem(answer: TestResponse, status: int, code: str) -> dict[str, Any]:
     assert document["request_id"] == answer.headers["Request-Id"]
     assert document["type"] == f"urn:meridian:problem:{code}"
     assert document["title"]
+    assert document["documentation_url"] == f"https://eu.meridian.test/docs/problems#{code}"
     assert document["detail"]
     return document
 
@@ -224,9 +225,8 @@ def test_pages_hold_every_link_once_newest_first(client: FlaskClient, region_dat
         page = client.get(path, headers=key).get_json()
         assert len(page["data"]) == page_size
         seen += [link["id"] for link in page["data"]]
-        path = f"/v1/links?limit=2&cursor={page['next_cursor']}"
+        path = f"/v1/links?limit=2&starting_after={seen[-1]}"
     assert page["has_more"] is False
-    assert page["next_cursor"] is None
     assert seen == made[::-1]
 
 

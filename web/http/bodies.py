@@ -1,11 +1,12 @@
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 from flask import Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from web.http.problems import FieldError, HttpProblem, InvalidFieldsError, MalformedRequestError
+from web.http.problems import FieldError, InvalidFieldsError, MalformedRequestError, UnsupportedMediaTypeError
 
 MODEL = TypeVar("MODEL", bound="Body")
 
@@ -17,7 +18,15 @@ def _storable(value: str) -> str:
     return value
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+TEXT_PATTERN = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
+# The schema says it as a pattern; the check is Python's, whose message people can read.
+Text = Annotated[
+    str,
+    AfterValidator(_storable),
+    Field(json_schema_extra={"pattern": TEXT_PATTERN}),
+]
+DEPTH_MAX = 16
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 
 
 class Body(BaseModel):
@@ -32,16 +41,30 @@ def parse_body(request: Request, model: type[MODEL]) -> MODEL:
     if not raw and not any(field.is_required() for field in model.model_fields.values()):
         raw = b"{}"
     elif request.mimetype != "application/json":
-        raise HttpProblem(415, "Unsupported Media Type", "Send the body as JSON, with Content-Type: application/json.")
+        raise UnsupportedMediaTypeError("Send the body as JSON, with Content-Type: application/json.")
     return parse_json(raw, model)
 
 
 def parse_json(raw: bytes, model: type[MODEL]) -> MODEL:
     """Read JSON bytes into `model`; see parse_body."""
+    if raw.count(b"{") + raw.count(b"[") > DEPTH_MAX and depth(raw) > DEPTH_MAX:
+        raise MalformedRequestError(f"The body is nested deeper than {DEPTH_MAX} levels.")
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
         raise _problem(error.errors(include_url=False, include_input=False)) from None
+
+
+def depth(raw: bytes) -> int:
+    """How deep arrays and objects are nested, brackets inside strings aside. What is not JSON counts all the same."""
+    deepest = level = 0
+    for match in _BRACKETS.finditer(raw):
+        if match[0] in b"{[":
+            level += 1
+            deepest = max(deepest, level)
+        elif match[0] in b"}]":
+            level -= 1
+    return deepest
 
 
 def parse_query(request: Request, model: type[MODEL]) -> MODEL:
@@ -56,7 +79,7 @@ def parse_query(request: Request, model: type[MODEL]) -> MODEL:
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         raise InvalidFieldsError(
-            [FieldError("?" + str(detail["loc"][0]), _sentence(detail)) for detail in details]
+            [FieldError("?" + "".join(map(str, detail["loc"][:1])), _sentence(detail)) for detail in details]
         ) from None
 
 

@@ -8,10 +8,12 @@ from werkzeug.exceptions import HTTPException
 
 from web.http.answers import encode, json_response, request_id
 from web.http.problems import HttpProblem, NotFoundError, Problem, UnavailableProblem
+from web.wiring import wired
 
 log = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
+DOCUMENTATION_PATH = "/docs/problems"
 
 
 def register(app: Flask) -> None:
@@ -27,7 +29,8 @@ def register(app: Flask) -> None:
 
 def problem_response(problem: Problem) -> Response:
     """A problem as a response."""
-    return json_response(problem.status, encode(problem.document(request_id())), problem.headers, PROBLEM_TYPE)
+    document = problem.document(request_id(), wired().settings.api_base_url + DOCUMENTATION_PATH)
+    return json_response(problem.status, encode(document), problem.headers, PROBLEM_TYPE)
 
 
 def _of_framework(error: HTTPException) -> Response:

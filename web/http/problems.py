@@ -18,7 +18,7 @@ class FieldError:
 
 
 class Problem(MeridianError):  # noqa: N818 - RFC 9457's word
-    """A request that cannot be done. `detail` is a sentence for the caller; it never repeats a secret."""
+    """A request that cannot be done; of this class itself: through a fault of ours. `detail` never repeats a secret."""
 
     status: int = 500
     code: str = "internal_error"
@@ -38,8 +38,8 @@ class Problem(MeridianError):  # noqa: N818 - RFC 9457's word
         self.headers = dict(headers or {})
         self.members = dict(members or {})
 
-    def document(self, request_id: str) -> dict[str, Any]:
-        """The problem as a JSON object; extension members come last."""
+    def document(self, request_id: str, documentation_url: str) -> dict[str, Any]:
+        """The problem as a JSON object; extension members come last. `documentation_url` is of all kinds."""
         document: dict[str, Any] = {
             "type": TYPE_PREFIX + self.code,
             "title": self.title,
@@ -47,6 +47,7 @@ class Problem(MeridianError):  # noqa: N818 - RFC 9457's word
             "code": self.code,
             "detail": self.detail,
             "request_id": request_id,
+            "documentation_url": f"{documentation_url}#{self.code}",
         }
         if self.errors:
             document["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in self.errors]
@@ -146,6 +147,30 @@ class IdempotencyKeyReusedError(Problem):
 
     def __init__(self) -> None:
         super().__init__("This idempotency key was used with another method, path or body: use a new key.")
+
+
+class MethodNotAllowedError(Problem):
+    """There is something at this address, but not for this method; the header Allow names those that there are."""
+
+    status = 405
+    code = "method_not_allowed"
+    title = "Method Not Allowed"
+
+
+class TooLargeError(Problem):
+    """The body has more bytes than this route reads."""
+
+    status = 413
+    code = "request_entity_too_large"
+    title = "Request Entity Too Large"
+
+
+class UnsupportedMediaTypeError(Problem):
+    """The body is of a kind that this route does not read."""
+
+    status = 415
+    code = "unsupported_media_type"
+    title = "Unsupported Media Type"
 
 
 class UnavailableProblem(Problem):

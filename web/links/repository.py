@@ -7,7 +7,9 @@ from sqlalchemy import text
 
 from web.db.scope import Scope
 from web.http.idempotency import CLAIM, NO_CLAIM, write
+from web.http.paging import Listing, fetch
 from web.links.models import Link
+from web.links.schemas import ListLinks
 from web.outbox.repository import APPEND_CALL
 
 _COLUMNS = ", ".join(field.name for field in fields(Link))
@@ -30,17 +32,13 @@ _GET = text(f"SELECT {_COLUMNS} FROM links WHERE id = :id AND livemode = :livemo
 _GET_LOCKED = text(f"SELECT {_COLUMNS} FROM links WHERE id = :id AND livemode = :livemode FOR UPDATE")  # noqa: S608
 _DEACTIVATE = text("UPDATE links SET status = 'deactivated', deactivated_at = :now WHERE id = :id")
 _COMPLETE = text("UPDATE links SET status = 'completed' WHERE id = :id AND status <> 'completed'")
-_PAGE = text(f"""
-SELECT {_COLUMNS} FROM links
- WHERE merchant_id = :merchant_id AND livemode = :livemode
- ORDER BY created_at DESC, id DESC LIMIT :limit
-""")  # noqa: S608
-_PAGE_AFTER = text(f"""
-SELECT {_COLUMNS} FROM links
- WHERE merchant_id = :merchant_id AND livemode = :livemode
-   AND (created_at, id) < (SELECT created_at, id FROM links WHERE id = :cursor)
- ORDER BY created_at DESC, id DESC LIMIT :limit
-""")  # noqa: S608
+# A link's state now. What ended stays ended; an active one whose time has passed is expired.
+_STATUS_FILTERS = {
+    "active": "t.status = 'active' AND (t.expires_at IS NULL OR t.expires_at > :now)",
+    "expired": "t.status = 'active' AND t.expires_at <= :now",
+    "deactivated": "t.status = 'deactivated'",
+    "completed": "t.status = 'completed'",
+}
 
 
 def insert(scope: Scope, link: Link, event: Mapping[str, Any], claim: Mapping[str, Any] | None) -> None:
@@ -87,11 +85,23 @@ def complete(scope: Scope, link_id: str) -> bool:
     return scope.connection.execute(_COMPLETE, {"id": link_id}).rowcount == 1
 
 
-def page(scope: Scope, *, limit: int, cursor: str | None) -> list[Link]:
-    """The merchant's links, newest first, after the link whose id is `cursor`."""
-    parameters = {"merchant_id": scope.merchant_id, "livemode": scope.livemode, "limit": limit}
-    if cursor is None:
-        rows = scope.connection.execute(_PAGE, parameters)
-    else:
-        rows = scope.connection.execute(_PAGE_AFTER, parameters | {"cursor": cursor})
-    return [Link(**row) for row in rows.mappings()]
+def page(scope: Scope, asked: ListLinks) -> tuple[list[Link], bool]:
+    """A page of the merchant's links, newest first, and whether there are more."""
+    filters: list[str] = []
+    values: dict[str, Any] = {}
+    if asked.status is not None:
+        filters.append(_STATUS_FILTERS[asked.status])
+        if ":now" in filters[-1]:
+            values["now"] = scope.now
+    for name in ("reference", "campaign"):
+        if (value := getattr(asked, name)) is not None:
+            filters.append(f"t.{name} = :{name}")
+            values[name] = value
+    if asked.metadata_key is not None:
+        values["metadata_key"] = asked.metadata_key
+        if asked.metadata_value is None:
+            filters.append("jsonb_exists(t.metadata, :metadata_key)")
+        else:
+            filters.append("t.metadata ->> CAST(:metadata_key AS text) = :metadata_value")
+            values["metadata_value"] = asked.metadata_value
+    return fetch(scope, Listing("links", _COLUMNS, filters, values), asked, lambda row: Link(**row))

@@ -8,11 +8,11 @@ from web import outbox
 from web.db.scope import Scope
 from web.http.answers import Write
 from web.http.bodies import field_error
-from web.http.problems import ConflictError, NotFoundError
+from web.http.problems import ConflictError, FieldError, InvalidFieldsError, NotFoundError
 from web.links import repository
 from web.links.domain import expiry_fault
 from web.links.models import Link
-from web.links.schemas import CreateLink
+from web.links.schemas import CreateLink, ListLinks
 from web.outbox.service import parameters
 
 
@@ -57,10 +57,11 @@ def get(scope: Scope, link_id: str) -> Link:
     return link
 
 
-def page(scope: Scope, *, limit: int, cursor: str | None) -> tuple[list[Link], str | None]:
-    """A page of the merchant's links, newest first, and the cursor of the next one if there is more."""
-    links = repository.page(scope, limit=limit + 1, cursor=cursor)
-    return links[:limit], links[limit - 1].id if len(links) > limit else None
+def page(scope: Scope, asked: ListLinks) -> tuple[list[Link], bool]:
+    """A page of the merchant's links, newest first, and whether there are more."""
+    if asked.metadata_value is not None and asked.metadata_key is None:
+        raise InvalidFieldsError([FieldError("?metadata_value", "needs metadata_key")])
+    return repository.page(scope, asked)
 
 
 def deactivate(scope: Scope, link_id: str) -> Link:

@@ -7,8 +7,10 @@ from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from web.db.scope import Scope
 from web.gateways.domain import Answer, Fact
+from web.http.paging import Listing, fetch
 from web.payments.domain import AttemptStatus, PaymentStatus
 from web.payments.models import Attempt, DueAttempt, Payment, Standing
+from web.payments.schemas import ListPayments
 
 _PAYMENT = ", ".join(f"p.{field.name}" for field in fields(Payment))
 _ATTEMPT = ", ".join(f"a.{field.name}" for field in fields(Attempt))
@@ -27,14 +29,6 @@ _GET_PAYMENT = text(f"SELECT {_PAYMENT} FROM payments p WHERE p.id = :id AND p.l
 _LOCK_PAYMENT = text(f"{_GET_PAYMENT.text} FOR NO KEY UPDATE")
 _GET_ATTEMPT = text(f"SELECT {_ATTEMPT} FROM attempts a WHERE a.id = :id")  # noqa: S608
 _LOCK_ATTEMPT = text(f"{_GET_ATTEMPT.text} FOR NO KEY UPDATE")
-_LIST_PAYMENTS = text(f"""
-SELECT {_PAYMENT} FROM payments p
- WHERE p.merchant_id = :merchant_id AND p.livemode = :livemode
-   AND (CAST(:link_id AS text) IS NULL OR p.link_id = :link_id)
-   AND (CAST(:before AS text) IS NULL
-        OR (p.created_at, p.id) < (SELECT b.created_at, b.id FROM payments b WHERE b.id = :before))
- ORDER BY p.created_at DESC, p.id DESC LIMIT :limit
-""")  # noqa: S608
 _LATEST_ATTEMPT = text(f"""
 SELECT {_ATTEMPT} FROM attempts a WHERE a.payment_id = :id ORDER BY a.created_at DESC, a.id DESC LIMIT 1
 """)  # noqa: S608
@@ -123,11 +117,22 @@ def latest_payment_of_session(scope: Scope, session_id: str) -> Payment | None:
     return _find_payment(scope, _PAYMENT_OF_SESSION, id=session_id)
 
 
-def list_payments(scope: Scope, link_id: str | None, limit: int, before: str | None) -> list[Payment]:
-    """Newest first; `before` is the id of the last payment of the previous page."""
-    parameters = {"merchant_id": scope.merchant_id, "livemode": scope.livemode}
-    parameters |= {"link_id": link_id, "before": before, "limit": limit}
-    return [_payment(row) for row in scope.connection.execute(_LIST_PAYMENTS, parameters).mappings()]
+def list_payments(scope: Scope, asked: ListPayments) -> tuple[list[Payment], bool]:
+    """A page of the merchant's payments, newest first, and whether there are more."""
+    filters = []
+    values: dict[str, Any] = {}
+    for name in ("link_id", "status"):
+        if (value := getattr(asked, name)) is not None:
+            filters.append(f"t.{name} = :{name}")
+            values[name] = str(value)
+    for name in ("reference", "campaign"):
+        if (value := getattr(asked, name)) is not None:
+            filters.append(
+                f"t.link_id IN (SELECT id FROM links WHERE merchant_id = :merchant_id AND {name} = :{name})"  # noqa: S608
+            )
+            values[name] = value
+    columns = ", ".join(f"t.{field.name}" for field in fields(Payment))
+    return fetch(scope, Listing("payments", columns, filters, values), asked, _payment)
 
 
 def get_attempt(scope: Scope, attempt_id: str) -> Attempt:

@@ -3,26 +3,29 @@ from flask import Blueprint, request
 from web.db.scope import Scope
 from web.http.answers import Answer
 from web.http.bodies import parse_query
+from web.http.contract import operation
 from web.http.edge import merchant_route
+from web.http.paging import list_json
 from web.http.problems import NotFoundError
 from web.payments import repository
-from web.payments.schemas import ListPayments, payment_json, payments_json
+from web.payments.schemas import ListPayments, PaymentList, PaymentObject, payment_json
 
 blueprint = Blueprint("payments", __name__, url_prefix="/v1/payments")
 
 
 @blueprint.get("")
+@operation("List payments", "Payments", PaymentList, query=ListPayments)
 @merchant_route
 def list_payments(scope: Scope) -> Answer:
-    """The merchant's payments, newest first, of one link if asked."""
+    """The merchant's payments, newest first."""
     query = parse_query(request, ListPayments)
-    found = repository.list_payments(scope, query.link_id, query.limit + 1, query.cursor)
-    page = [(payment, repository.latest_attempt(scope, payment.id)) for payment in found[: query.limit]]
-    next_cursor = found[query.limit - 1].id if len(found) > query.limit else None
-    return Answer(200, payments_json(page, next_cursor))
+    found, has_more = repository.list_payments(scope, query)
+    page = [payment_json(payment, repository.latest_attempt(scope, payment.id)) for payment in found]
+    return Answer(200, list_json(page, has_more=has_more))
 
 
 @blueprint.get("/<payment_id>")
+@operation("Retrieve a payment", "Payments", PaymentObject)
 @merchant_route
 def get_payment(scope: Scope, payment_id: str) -> Answer:
     """One payment."""

@@ -6,8 +6,10 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, text
 
 from web.db.scope import Scope
+from web.http.paging import Listing, fetch
 from web.refunds.domain import RefundStatus
 from web.refunds.models import DueRefund, Owner, Refund
+from web.refunds.schemas import ListRefunds
 
 _COLUMNS = ", ".join(f"r.{field.name}" for field in fields(Refund))
 
@@ -52,6 +54,14 @@ def get(scope: Scope, refund_id: str) -> Refund | None:
     """One refund of this merchant and mode."""
     row = scope.connection.execute(_GET, {"id": refund_id, "livemode": scope.livemode}).mappings().one_or_none()
     return None if row is None else _refund(row)
+
+
+def list_refunds(scope: Scope, asked: ListRefunds) -> tuple[list[Refund], bool]:
+    """A page of the merchant's refunds, newest first, and whether there are more."""
+    values = {name: str(value) for name in ("payment_id", "status") if (value := getattr(asked, name)) is not None}
+    columns = ", ".join(f"t.{field.name}" for field in fields(Refund))
+    listing = Listing("refunds", columns, [f"t.{name} = :{name}" for name in values], values)
+    return fetch(scope, listing, asked, _refund)
 
 
 def payment_of(scope: Scope, refund_id: str) -> str | None:

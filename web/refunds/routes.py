@@ -3,19 +3,32 @@ from flask import Blueprint, request
 from web.db.scope import Scope
 from web.gateways.domain import RefundAnswer
 from web.http.answers import Answer
-from web.http.bodies import parse_body
+from web.http.bodies import parse_body, parse_query
+from web.http.contract import operation
 from web.http.edge import merchant_route
 from web.http.gateway_edge import GatewayWork, merchant_gateway_route
-from web.http.problems import NotFoundError
+from web.http.paging import list_json
+from web.http.problems import ConflictError, NotFoundError
 from web.refunds import repository, service
 from web.refunds.models import RefundIntent
-from web.refunds.schemas import CreateRefund, refund_json
+from web.refunds.problems import RefundExceedsError
+from web.refunds.schemas import CreateRefund, ListRefunds, RefundList, RefundObject, refund_json
 from web.wiring import wired
 
 blueprint = Blueprint("refunds", __name__, url_prefix="/v1")
 
 
 @blueprint.post("/payments/<payment_id>/refunds")
+@operation(
+    "Refund a payment",
+    "Refunds",
+    RefundObject,
+    status=201,
+    body=CreateRefund,
+    is_body_required=False,
+    errors=(ConflictError, RefundExceedsError),
+    headers={"Location": "The refund's own path."},
+)
 @merchant_gateway_route
 def create_refund(payment_id: str) -> GatewayWork[RefundIntent, RefundAnswer]:
     """Give money back to a payer, all of it or a part."""
@@ -29,7 +42,17 @@ def create_refund(payment_id: str) -> GatewayWork[RefundIntent, RefundAnswer]:
     )
 
 
+@blueprint.get("/refunds")
+@operation("List refunds", "Refunds", RefundList, query=ListRefunds)
+@merchant_route
+def list_refunds(scope: Scope) -> Answer:
+    """The merchant's refunds, newest first."""
+    found, has_more = repository.list_refunds(scope, parse_query(request, ListRefunds))
+    return Answer(200, list_json([refund_json(refund) for refund in found], has_more=has_more))
+
+
 @blueprint.get("/refunds/<refund_id>")
+@operation("Retrieve a refund", "Refunds", RefundObject)
 @merchant_route
 def get_refund(scope: Scope, refund_id: str) -> Answer:
     """One refund."""
