@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 from regions.errors import MeridianError
 from regions.files import sync_folder
 from warehouse.inputs import Inputs
+from warehouse.transform import Increment
 
 
 class BuildRecordError(MeridianError):
@@ -44,6 +45,7 @@ class BuildRecord:
     table_rows: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     failure: str | None = None
+    increment: Increment | None = None  # None: nothing can be built upon it
 
     def save(self, folder: Path) -> None:
         """Write the record, whole or not at all."""
@@ -67,6 +69,7 @@ class BuildRecord:
             "table_rows": self.table_rows,
             "warnings": list(self.warnings),
             "failure": self.failure,
+            "increment": asdict(self.increment) if self.increment else None,
             "inputs": self.inputs.to_json(),
         }
 
@@ -86,6 +89,7 @@ class BuildRecord:
                 table_rows=dict(document["table_rows"]),
                 warnings=tuple(document["warnings"]),
                 failure=document["failure"],
+                increment=Increment.from_json(document["increment"]) if document.get("increment") else None,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BuildRecordError(f"{path} is not the record of a build: {error!r}") from error

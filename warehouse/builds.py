@@ -7,10 +7,11 @@ pointer `current` (a symbolic link) and open what it names; a published file is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -20,9 +21,10 @@ import duckdb
 from regions.errors import UsageError
 from regions.funnels import load_funnels
 from warehouse.build_record import BuildRecord, BuildStatus
-from warehouse.dbt_runner import TransformError, run_models
+from warehouse.dbt_runner import TransformError, TransformResult, run_recon_models
 from warehouse.inputs import Inputs, RunParameters, write_inputs
-from warehouse.pointer import build_path, one_writer, published_number, switch
+from warehouse.pointer import PARTS, build_path, one_writer, published_number, switch
+from warehouse.transform import Base, InconsistentSliceError, Increment, is_prefix, settings_of, transform
 
 if TYPE_CHECKING:
     from regions.region import Region
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 BUILDS_KEPT = 5
 _RECORD = re.compile(r"build-([1-9][0-9]*)\.json")
 _RECONCILABLE = {BuildStatus.BUILT, BuildStatus.RECON_FAILED, BuildStatus.RECONCILED}
+_GOOD = {*_RECONCILABLE, BuildStatus.PUBLISHED}
+Stage = Callable[[BuildRecord], tuple[TransformResult, Increment | None]]
 
 
 class Warehouse:
@@ -85,9 +89,8 @@ class Warehouse:
 
     def recorded_inputs(self, business_date: date) -> BuildRecord | None:
         """The latest build of a date that came through its checks: what a rerun of that date reads again."""
-        good = {*_RECONCILABLE, BuildStatus.PUBLISHED}
         return next(
-            (r for r in reversed(self.records()) if r.business_date == business_date and r.status in good), None
+            (r for r in reversed(self.records()) if r.business_date == business_date and r.status in _GOOD), None
         )
 
     # ------------------------------------------------------------------------------------------------ the one writer
@@ -98,10 +101,14 @@ class Warehouse:
         with one_writer(self.folder, self.region.code):
             yield
 
-    def build(self, business_date: date, inputs: Inputs, rerun_of: int | None = None) -> BuildRecord:
+    def build(
+        self, business_date: date, inputs: Inputs, rerun_of: int | None = None, *, is_whole: bool = False
+    ) -> BuildRecord:
         """Make a new candidate from the inputs: every model but reconciliation, tested. The caller holds the lock.
 
-        Raises TransformError if a model or test fails; the candidate then stays behind as `build_failed`.
+        It is built upon the latest good build whose inputs these inputs continue, unless `is_whole`; a rerun upon the
+        build that the first run was built upon. Raises TransformError if a model or test fails; the candidate then
+        stays behind as `build_failed`.
         """
         load_funnels()  # a bad definition stops the job before anything is written
         records = self.records()
@@ -114,8 +121,7 @@ class Warehouse:
             rerun_of=rerun_of,
         )
         record.save(self.folder)
-        self.path(record.number).unlink(missing_ok=True)
-        return self._transform(record, recon=False)
+        return self._run(record, BuildStatus.BUILT, BuildStatus.BUILD_FAILED, partial(self._build, is_whole=is_whole))
 
     def reconcile(self, record: BuildRecord, inputs: Inputs, reports: Mapping[str, str]) -> BuildRecord:
         """Run the reconciliation models in a candidate, on inputs with settlement lines. The caller holds the lock."""
@@ -124,7 +130,8 @@ class Warehouse:
                 f"build-{record.number} cannot be reconciled, it is {record.status.value.replace('_', ' ')}: "
                 "run `meridian warehouse build` for a new one"
             )
-        return self._transform(replace(record, inputs=inputs, reports=dict(reports)), recon=True)
+        record = replace(record, inputs=inputs, reports=dict(reports))
+        return self._run(record, BuildStatus.RECONCILED, BuildStatus.RECON_FAILED, self._reconcile)
 
     def publish(self) -> BuildRecord:
         """Let readers see the latest candidate, in one atomic switch, and drop builds that are too old.
@@ -148,15 +155,10 @@ class Warehouse:
         return published
 
     # ------------------------------------------------------------------------------------------------ inside
-    def _transform(self, record: BuildRecord, *, recon: bool) -> BuildRecord:
-        done, failed = (
-            (BuildStatus.RECONCILED, BuildStatus.RECON_FAILED)
-            if recon
-            else (BuildStatus.BUILT, BuildStatus.BUILD_FAILED)
-        )
-        self._write_inputs(record)
+    def _run(self, record: BuildRecord, done: BuildStatus, failed: BuildStatus, stage: Stage) -> BuildRecord:
+        """Run a stage on a build's file, and record how it went."""
         try:
-            result = run_models(self.path(record.number), self._work, recon=recon)
+            result, increment = stage(record)
         except TransformError as error:
             replace(record, status=failed, failure=str(error)).save(self.folder)
             raise
@@ -166,16 +168,48 @@ class Warehouse:
             failure=None,
             warnings=tuple(dict.fromkeys((*record.warnings, *result.warnings))),
             table_rows=self._count_rows(record.number),
+            increment=increment,
         )
         built.save(self.folder)
         return built
 
-    def _write_inputs(self, record: BuildRecord) -> None:
-        write_inputs(
-            self._work / "lake.duckdb",
-            record.inputs,
-            RunParameters(self.region.code, self.region.timezone, record.business_date, self.region.currencies[0]),
-        )
+    def _build(self, record: BuildRecord, *, is_whole: bool) -> tuple[TransformResult, Increment | None]:
+        base = None if is_whole else self._base(record)
+        path, run = self.path(record.number), self._parameters(record)
+        path.unlink(missing_ok=True)
+        try:
+            return transform(path, record.number, record.inputs, run, self._work, base)
+        except InconsistentSliceError:
+            path.unlink()
+            return transform(path, record.number, record.inputs, run, self._work, None)
+
+    def _reconcile(self, record: BuildRecord) -> tuple[TransformResult, Increment | None]:
+        write_inputs(self._work / "lake.duckdb", record.inputs, self._parameters(record))
+        return run_recon_models(self.path(record.number), self._work), record.increment
+
+    def _base(self, record: BuildRecord) -> Base | None:
+        """The latest good build that can be built upon; for a rerun, none but the one that the first run took."""
+        settings = settings_of(self._parameters(record), self._work)
+        records = {found.number: found for found in self.records()}
+        if record.rerun_of is not None:
+            first = records[record.rerun_of].increment
+            numbers = [first.base] if first and first.base else []
+        else:
+            numbers = sorted(records, reverse=True)
+        for number in numbers:
+            found = records[number]
+            if (
+                found.status in _GOOD
+                and found.increment is not None
+                and found.increment.settings == settings
+                and is_prefix(found.inputs, record.inputs)
+                and all(path.is_file() for path in (self.path(number), *found.increment.files(self.folder)))
+            ):
+                return Base(number, self.path(number), found.inputs, found.increment)
+        return None
+
+    def _parameters(self, record: BuildRecord) -> RunParameters:
+        return RunParameters(self.region.code, self.region.timezone, record.business_date, self.region.currencies[0])
 
     def _count_rows(self, number: int) -> dict[str, int]:
         with duckdb.connect(str(self.path(number)), read_only=True) as connection:
@@ -191,3 +225,13 @@ class Warehouse:
         for record in self.records()[:-BUILDS_KEPT]:
             if record.number != published:
                 self.path(record.number).unlink(missing_ok=True)
+        self.drop_unread_parts()
+
+    def drop_unread_parts(self) -> int:
+        """Remove partition files that no build reads any more; returns how many. The caller holds the lock."""
+        builds = [record for record in self.records() if record.increment and self.path(record.number).is_file()]
+        read = {path for record in builds if record.increment for path in record.increment.files(self.folder)}
+        unread = [path for path in (self.folder / PARTS).glob("*") if path not in read]
+        for path in unread:
+            path.unlink()
+        return len(unread)

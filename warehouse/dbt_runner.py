@@ -8,13 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import duckdb
 
 from warehouse.dbt_plan import Node, Plan, PlannedColumn, TransformError, compiled, load_plan
 
-__all__ = ["PROJECT", "RECON", "TransformError", "TransformResult", "compiled_sql", "run_global_models", "run_models"]
+__all__ = [
+    "PROJECT",
+    "RECON",
+    "TransformError",
+    "TransformResult",
+    "compiled_sql",
+    "run_global_models",
+    "run_recon_models",
+]
 
 PROJECT = Path(__file__).resolve().parent.parent / "dbt"
 RECON: Final = "recon"
@@ -28,17 +36,27 @@ class TransformResult:
     passed: int = 0
     warnings: list[str] = field(default_factory=list)
 
+    def __iadd__(self, other: TransformResult) -> Self:
+        self.passed += other.passed
+        self.warnings += other.warnings
+        return self
 
-def run_models(build: Path, work: Path, *, recon: bool) -> TransformResult:
-    """Build and test a region's models of one stage in the file `build`: those of reconciliation, or all others.
+
+def run_recon_models(build: Path, work: Path) -> TransformResult:
+    """Build and test the models of reconciliation in the file `build`, which has all others.
 
     `work` holds `lake.duckdb`, which is only read. Raises TransformError if anything fails.
     """
-    return _run(build, work, lambda node: (RECON in node.tags) == recon and GLOBAL not in node.tags)
+    return _run(build, work, lambda node: is_regional(node, recon=True))
+
+
+def is_regional(node: Node, *, recon: bool) -> bool:
+    """Whether a node belongs to that stage of a region's build."""
+    return (RECON in node.tags) == recon and GLOBAL not in node.tags
 
 
 def run_global_models(build: Path, work: Path) -> TransformResult:
-    """Build and test the models of the global warehouse; otherwise as `run_models`."""
+    """Build and test the models of the global warehouse; otherwise as `run_recon_models`."""
     return _run(build, work, lambda node: GLOBAL in node.tags)
 
 
@@ -65,12 +83,12 @@ def _run(build: Path, work: Path, is_wanted: Callable[[Node], bool]) -> Transfor
         return run_nodes(connection, [node for node in plan.nodes if is_wanted(node)])
 
 
-def open_desk(connection: duckdb.DuckDBPyConnection, build: Path, work: Path) -> None:
+def open_desk(connection: duckdb.DuckDBPyConnection, build: Path, work: Path, inputs: Path | None = None) -> None:
     """Attach the build as `warehouse` and the inputs as `lake`: the names that compiled SQL uses."""
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute(f"SET temp_directory = {literal(str(work / 'spill'))}")
     connection.execute(f"ATTACH {literal(str(build))} AS warehouse")
-    connection.execute(f"ATTACH {literal(str(work / 'lake.duckdb'))} AS lake (READ_ONLY)")
+    connection.execute(f"ATTACH {literal(str(inputs or work / 'lake.duckdb'))} AS lake (READ_ONLY)")
     connection.execute("USE warehouse")
 
 
@@ -103,7 +121,7 @@ def make_table(connection: duckdb.DuckDBPyConnection, node: Node) -> str | None:
     table = f'warehouse."{node.schema}"."{node.name}"'
     names = ", ".join(f'"{column.name}"' for column in node.columns)
     connection.execute(f'CREATE SCHEMA IF NOT EXISTS warehouse."{node.schema}"')
-    connection.execute(f"CREATE OR REPLACE TABLE {table} ({', '.join(map(_declared, node.columns))})")
+    connection.execute(f"CREATE OR REPLACE TABLE {table} ({declared_columns(node)})")
     connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM (\n{query}\n)")  # noqa: S608 - the project's own SQL
     return None
 
@@ -122,6 +140,11 @@ def _breach(connection: duckdb.DuckDBPyConnection, node: Node, query: str) -> st
     wrong = sorted(name for name in found.keys() | declared.keys() if found.get(name) != declared.get(name))
     differences = (f"{name} is {found.get(name, 'missing')}, not {declared.get(name, 'declared')}" for name in wrong)
     return f"its contract is broken: {'; '.join(differences)}"
+
+
+def declared_columns(node: Node) -> str:
+    """The columns of a table, as its contract declares them."""
+    return ", ".join(map(_declared, node.columns))
 
 
 def _declared(column: PlannedColumn) -> str:

@@ -41,6 +41,14 @@ class StreamCut:
 
 
 @dataclass(frozen=True, slots=True)
+class Consumed:
+    """What an earlier build has read: the events of ingest commits up to `lake_seq` that are not behind `cut`."""
+
+    lake_seq: int
+    cut: StreamCut | None
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """The tables of one build, and where the stream was cut; without a cut every event counts."""
 
@@ -73,8 +81,11 @@ class Inputs:
                 )
 
 
-def write_inputs(path: Path, inputs: Inputs, run: RunParameters) -> None:
-    """Write the DuckDB file that dbt attaches as `lake`: views over the files, and one row of parameters."""
+def write_inputs(path: Path, inputs: Inputs, run: RunParameters, after: Consumed | None = None) -> None:
+    """Write the DuckDB file that builds attach as `lake`: views over the files, and one row of parameters.
+
+    With `after`, the view of events has only those that were not consumed before.
+    """
     staged = path.with_suffix(".new")
     staged.unlink(missing_ok=True)
     with duckdb.connect(str(staged)) as connection:
@@ -83,22 +94,29 @@ def write_inputs(path: Path, inputs: Inputs, run: RunParameters) -> None:
             "? AS default_currency",
             [run.region, run.timezone, run.business_date, run.default_currency],
         )
-        connection.execute(f"CREATE VIEW events AS {events_sql(inputs)}")
+        connection.execute(f"CREATE VIEW events AS {events_sql(inputs, after)}")
         for name, files in (("settlement_lines", inputs.settlement_lines), ("fx_rates", inputs.fx_rates)):
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {files.duckdb_sql()}")  # noqa: S608 - paths are quoted
     staged.replace(path)
 
 
-def events_sql(inputs: Inputs) -> str:
-    """Events up to the cut, for DuckDB. What is sealed stays in the lake."""
+def events_sql(inputs: Inputs, after: Consumed | None = None) -> str:
+    """Events up to the cut, for DuckDB, without those consumed before. What is sealed stays in the lake."""
     columns = "* EXCLUDE (pii, kafka_topic, kafka_partition, ingested_at)"
     if all(column.name != "xid" for column in inputs.events.columns):  # recorded before the column was there
         columns += ", CAST(NULL AS BIGINT) AS xid"
     rows = f"SELECT {columns} FROM {inputs.events.duckdb_sql()}"  # noqa: S608 - paths come from the lake's catalog, quoted
-    if inputs.cut is None:
-        return rows
+    conditions = [within(inputs.cut)] if inputs.cut else []
+    if after is not None:
+        before = [f"lake_seq <= {after.lake_seq:d}", *([within(after.cut)] if after.cut else [])]
+        conditions.append(f"NOT ({' AND '.join(before)})")
+    return f"{rows} WHERE {' AND '.join(conditions)}" if conditions else rows
+
+
+def within(cut: StreamCut) -> str:
+    """The condition that an event is not behind the cut."""
     place = "(CAST(split_part(position, ':', 1) AS BIGINT), CAST(split_part(position, ':', 2) AS BIGINT))"
-    return f"{rows} WHERE {place} <= ({inputs.cut.epoch:d}, {inputs.cut.batch:d})"
+    return f"{place} <= ({cut.epoch:d}, {cut.batch:d})"
 
 
 def _read_files(document: dict[str, Any]) -> TableFiles:
@@ -108,4 +126,6 @@ def _read_files(document: dict[str, Any]) -> TableFiles:
         lake_seq=document["lake_seq"],
         files=tuple(document["files"]),
         columns=tuple(Column(**column) for column in document["columns"]),
+        row_count=document.get("row_count"),
+        changes=document.get("changes", 0),
     )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
 
 
+CHANGES = "meridian.changes"  # a table property: how often rows have been changed or dropped, as erasure does
 _DUCKDB_TYPES: dict[type[IcebergType], str] = {
     StringType: "VARCHAR",
     LongType: "BIGINT",
@@ -58,6 +59,8 @@ class TableFiles:
     lake_seq: int
     files: tuple[str, ...]  # local paths, sorted
     columns: tuple[Column, ...]
+    row_count: int | None = None  # None: recorded before it was counted
+    changes: int = 0  # how often rows have changed or gone: what was derived before is not to be built upon
 
     def duckdb_sql(self) -> str:
         """A table expression for DuckDB's FROM clause; without files, an empty relation with the same columns."""
@@ -83,17 +86,21 @@ def table_files(table: Table, snapshot_id: int | None = None) -> TableFiles:
             f"Snapshot {snapshot_id} of {table.name()[-1]} has expired: use the recorded list of files"
         )
     paths: list[str] = []
+    row_count = 0
     if snapshot is not None:
         for task in table.scan(snapshot_id=snapshot.snapshot_id).plan_files():
             if task.delete_files:
                 raise LakeFilesError(f"{table.name()[-1]} has delete files: deletes in the lake are copy-on-write")
             paths.append(local_path(task.file.file_path))
+            row_count += task.file.record_count
     return TableFiles(
         table=table.name()[-1],
         snapshot_id=snapshot.snapshot_id if snapshot else None,
         lake_seq=int(table.properties.get("meridian.lake_seq", "0")),
         files=tuple(sorted(paths)),
         columns=columns_of(table.schema()),
+        row_count=row_count,
+        changes=int(table.properties.get(CHANGES, "0")),
     )
 
 

@@ -20,7 +20,7 @@ from pyiceberg.expressions import AlwaysTrue
 from pyiceberg.io.pyarrow import ArrowScan
 
 from regions import faults
-from warehouse.lake_files import local_path
+from warehouse.lake_files import CHANGES, local_path
 from warehouse.lake_swap import (
     TRIES,
     Swap,
@@ -166,8 +166,11 @@ def _difference(before: pa.Table, after: pa.Table) -> int:
 def _swap(table: Table, swaps: Iterable[Swap]) -> None:
     """One commit: the new files for the old ones, every older snapshot expired, the fence moved."""
     transaction = table.transaction()
-    stage_swap(transaction, swaps)
+    pairs = list(swaps)
+    stage_swap(transaction, pairs)
     stage_fence(transaction)
+    if pairs:
+        transaction.set_properties({CHANGES: str(int(table.properties.get(CHANGES, "0")) + 1)})
     stage_expiry_of_all(transaction)
     transaction.commit_transaction()
 

@@ -13,6 +13,7 @@ from regions.errors import MeridianError
 from regions.files import sync_folder
 
 POINTER: Final = "current"
+PARTS: Final = "parts"  # the folder of partition files
 
 
 class WarehouseBusyError(MeridianError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -9,14 +10,12 @@ from typing import Any, Protocol
 import duckdb
 
 from regions.errors import MeridianError, UsageError
-from warehouse.pointer import POINTER
+from warehouse.pointer import PARTS, POINTER
 
 _OPEN_TRIES = 5
 _FETCH_ROWS = 1000
-_LOCKED_DOWN: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": "false",
-    "python_enable_replacements": "false",
-}
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {"python_enable_replacements": "false"}
+_OPENING = threading.Lock()
 _READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
 
 
@@ -59,7 +58,13 @@ def open_published(warehouse: Published, *, is_locked: bool = True) -> duckdb.Du
 
 
 def _open(path: Path, *, is_locked: bool) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(str(path), read_only=True, config=_LOCKED_DOWN)
+    with _OPENING:
+        connection = duckdb.connect(str(path), read_only=True, config=_CONFIG)
+        if connection.execute("SELECT current_setting('enable_external_access')").fetchone() != (False,):
+            # Nothing on disk but the partition files that the build's own views read.
+            folder = str(path.parent / PARTS).replace("'", "''")
+            connection.execute(f"SET allowed_directories = ['{folder}/']")
+            connection.execute("SET enable_external_access = false")
     connection.execute("SET TimeZone = 'UTC'")
     if is_locked:
         connection.execute("SET lock_configuration = true")

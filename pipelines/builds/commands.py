@@ -25,14 +25,20 @@ def build(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Take what the lake holds now, even if the date has recorded inputs.")
     ] = False,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Read everything again, instead of new data upon an earlier build.")
+    ] = False,
 ) -> None:
     """Build a candidate from the lake and test it; a date built before is made again from its recorded inputs."""
     from pipelines.builds.service import build_warehouse
     from regions.region import load_region
 
-    record = build_warehouse(load_region(region), parse_date(day), environment("lake"), refresh=refresh)
+    record = build_warehouse(load_region(region), parse_date(day), environment("lake"), refresh=refresh, is_whole=whole)
     source = f"the inputs of build-{record.rerun_of}" if record.rerun_of else "the lake as it is now"
-    typer.echo(f"build-{record.number} of {record.region} for {record.business_date}: built and tested from {source}")
+    typer.echo(
+        f"build-{record.number} of {record.region} for {record.business_date}: "
+        f"built and tested from {source}, {_how(record)}"
+    )
     for name, count in record.table_rows.items():
         typer.echo(f"  {name:<24} {count:>10,} rows")
     for warning in record.warnings:
@@ -82,6 +88,11 @@ def parse_date(text: str) -> date:
         raise UsageError(f"--date {text!r} is no date: write YYYY-MM-DD") from error
 
 
+def _how(record: "BuildRecord") -> str:
+    base = record.increment.base if record.increment else None
+    return f"upon build-{base}" if base else "whole"
+
+
 def _document(record: "BuildRecord") -> dict[str, Any]:
     cut = record.inputs.cut
     return {
@@ -89,6 +100,7 @@ def _document(record: "BuildRecord") -> dict[str, Any]:
         "business_date": record.business_date.isoformat(),
         "status": record.status.value,
         "rerun_of": record.rerun_of,
+        "base": record.increment.base if record.increment else None,
         "events_snapshot": record.inputs.events.snapshot_id,
         "cut": f"{cut.epoch}:{cut.batch}" if cut else None,
         "reports": record.reports,

@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from warehouse.build_record import BuildRecord
 
 
-def build_warehouse(region: Region, day: date, env: Mapping[str, str], *, refresh: bool) -> BuildRecord:
+def build_warehouse(
+    region: Region, day: date, env: Mapping[str, str], *, refresh: bool, is_whole: bool = False
+) -> BuildRecord:
     """Make and test a candidate for a business date.
 
     A date that has a good build is made again from the inputs that it recorded, unless `refresh`: then, and the first
-    time, it is made from what the lake holds now. Raises WarehouseBusyError, TransformError, InputsGoneError and the
+    time, it is made from what the lake holds now. It is built upon an earlier build where that is possible, unless
+    `is_whole`. Raises WarehouseBusyError, TransformError, InputsGoneError and the
     lake's errors.
     """
     warehouse = Warehouse.open(region, env)
@@ -34,8 +37,8 @@ def build_warehouse(region: Region, day: date, env: Mapping[str, str], *, refres
         earlier = None if refresh else warehouse.recorded_inputs(day)
         if earlier is not None:
             earlier.inputs.check_files()
-            return warehouse.build(day, earlier.inputs, rerun_of=earlier.rerun_of or earlier.number)
-        return warehouse.build(day, take_inputs(region, env))
+            return warehouse.build(day, earlier.inputs, rerun_of=earlier.rerun_of or earlier.number, is_whole=is_whole)
+        return warehouse.build(day, take_inputs(region, env), is_whole=is_whole)
 
 
 def take_inputs(region: Region, env: Mapping[str, str]) -> Inputs:

@@ -35,7 +35,8 @@ def run(at: Desk, env: Mapping[str, str], plan: Plan, values: Values) -> dict[st
         for path in old:
             path.unlink(missing_ok=True)
         for path in (warehouse.folder / "work").glob("*.duckdb"):
-            path.unlink()  # dbt's desk: a second name of a build, and views over files that are gone
+            path.unlink()  # views over files that are gone
+        warehouse.drop_unread_parts()
     return {"built": f"build-{rebuilt}" if rebuilt else None, "builds_removed": [path.name for path in old]}
 
 
@@ -43,7 +44,7 @@ def _build_anew(region: Region, env: Mapping[str, str], warehouse: Warehouse, da
     from pipelines.builds.service import build_warehouse
     from pipelines.recon.service import reconcile_day
 
-    build_warehouse(region, day, env, refresh=True)
+    build_warehouse(region, day, env, refresh=True, is_whole=True)
     reconcile_day(region, day, env, None)
     with warehouse.lock():
         return warehouse.publish().number

@@ -85,7 +85,7 @@ def test_business_dates_are_in_the_regions_time_zone(built: Built) -> None:
     assert built.rows("SELECT DISTINCT business_date FROM rpt_recon_summary") == [(DAY,)]
 
 
-def test_no_ciphertext_and_no_view_reaches_a_build(built: Built) -> None:
+def test_no_ciphertext_and_no_view_over_lake_files_reaches_a_build(built: Built) -> None:
     columns = built.rows("SELECT table_name, column_name FROM information_schema.columns WHERE column_name = 'pii'")
     assert columns == []
     assert built.rows("SELECT view_name FROM duckdb_views() WHERE NOT internal") == []

@@ -1,0 +1,91 @@
+"""Which objects new events touch, and all of their earlier rows.
+
+The connection has the new rows in `warehouse.staging` and the build that is built upon as `base`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from warehouse.increments import STAGED, Key
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from warehouse.dbt_plan import Node
+
+_KINDS = ("link", "session", "payment", "refund", "source", "journal")
+_RATED_AGAIN = """
+    WITH now AS (SELECT rate_date, quote, published_at, rate, source FROM warehouse.staging.stg_fx_rates),
+         then_ AS (SELECT rate_date, quote, published_at, rate, source FROM base.staging.stg_fx_rates),
+         changed AS ((FROM now EXCEPT FROM then_) UNION ALL (FROM then_ EXCEPT FROM now))
+    SELECT payment_id FROM base.main.fct_payments
+     WHERE coalesce(succeeded_at, created_at) >= (SELECT min(published_at) FROM changed)"""
+
+
+def find_affected(connection: duckdb.DuckDBPyConnection, staged: Iterable[Node]) -> None:
+    """Fill one temporary table per kind of object, `affected_<kind>(id)`, until no object is connected to another."""
+    for kind in _KINDS:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE affected_{kind} (id VARCHAR)")
+    names = {node.name: {column.name for column in node.columns} for node in staged}
+    for kind in ("session", "payment", "refund"):
+        _add(connection, kind, (_ids(name, f"{kind}_id") for name, has in names.items() if f"{kind}_id" in has))
+    links = (name for name in names if STAGED[name].kind == "link" or name == "stg_checkout_opened")
+    _add(connection, "link", (_ids(name, "link_id") for name in links))
+    for kind in ("payment", "refund"):
+        _add(connection, kind, [f"{_ids('stg_journal_posted', 'source_id')} WHERE kind = '{kind}'"])
+    _add(connection, "payment", [_RATED_AGAIN, _lookup("stg_refund_created", "refund", "payment")])
+    told = [_lookup(f"stg_payment_{event}", "payment", "session") for event in ("created", "succeeded")]
+    _add(connection, "session", told)
+    told = [_lookup(f"stg_payment_{event}", "session", "payment") for event in ("created", "succeeded")]
+    _add(connection, "payment", told)
+    _add(connection, "refund", [_lookup("stg_refund_created", "payment", "refund")])
+    sources = ["SELECT id FROM affected_payment", "SELECT id FROM affected_refund"]
+    _add(connection, "source", [*sources, _ids("stg_journal_posted", "source_id")])
+
+
+def bring_history(connection: duckdb.DuckDBPyConnection, staged: Iterable[Node]) -> None:
+    """Add to the new rows every earlier row of the affected objects."""
+    for node in staged:
+        key = STAGED[node.name]
+        _bring(connection, node, rows_of(key))
+    _add(connection, "journal", [_ids("stg_journal_posted", "journal_id")])
+
+
+def bring_sessions_of_links(connection: duckdb.DuckDBPyConnection, nodes: Mapping[str, Node]) -> None:
+    """Add the other sessions of affected links: their number is all that is read of them."""
+    others = "link_id IN (SELECT id FROM affected_link) AND session_id NOT IN (SELECT id FROM affected_session)"
+    _bring(connection, nodes["stg_checkout_opened"], others)
+
+
+def rows_of(key: Key) -> str:
+    """The condition that a row belongs to an affected object."""
+    return f'"{key.column}" IN (SELECT id FROM affected_{key.kind})'  # noqa: S608 - same
+
+
+def _bring(connection: duckdb.DuckDBPyConnection, node: Node, condition: str) -> None:
+    columns = ", ".join(f'"{column.name}"' for column in node.columns)
+    connection.execute(
+        f"INSERT INTO warehouse.staging.{node.name} ({columns}) "  # noqa: S608 - names are the project's
+        f"SELECT {columns} FROM base.staging.{node.name} WHERE {condition}"
+    )
+
+
+def _add(connection: duckdb.DuckDBPyConnection, kind: str, queries: Iterable[str]) -> None:
+    found = " UNION ALL ".join(f"({query})" for query in queries)
+    connection.execute(
+        f"INSERT INTO affected_{kind} SELECT DISTINCT found.id FROM ({found}) AS found (id) "  # noqa: S608 - same
+        f"WHERE found.id IS NOT NULL AND found.id NOT IN (SELECT id FROM affected_{kind})"
+    )
+
+
+def _ids(name: str, column: str) -> str:
+    return f"SELECT {column} FROM warehouse.staging.{name}"  # noqa: S608 - same
+
+
+def _lookup(name: str, known: str, wanted: str) -> str:
+    return (
+        f"SELECT {wanted}_id FROM base.staging.{name} "  # noqa: S608 - same
+        f"WHERE {known}_id IN (SELECT id FROM affected_{known})"
+    )

@@ -1,0 +1,177 @@
+"""What a build keeps of the build before: small tables are copied, large ones live in partition files that both share.
+
+A partition file holds the rows that one build made, and never changes. A row that a later build made again is listed in
+the build's own table `parts.superseded_<model>` by key and by the build that made it; the model's view leaves it out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from warehouse.affected import rows_of
+from warehouse.dbt_runner import declared_columns, literal
+from warehouse.pointer import PARTS
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from warehouse.dbt_plan import Node
+    from warehouse.increments import Key
+
+PART_ROWS = 100_000  # up to here a table is copied: quicker, and the build stays one file
+PARTS_MAX = 48  # of one model; then the smaller half becomes one file
+BUILD: Final = "_build"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A partition file, by its name in the folder of partition files."""
+
+    file: str
+    rows: int
+
+
+class Keeper:
+    """Writes the kept models of one build, `build` on the connection, from new rows and what `base` holds."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        folder: Path,
+        number: int,
+        base: Mapping[str, Sequence[Part]] | None,
+    ) -> None:
+        self._connection = connection
+        self._folder = folder / PARTS
+        self._number = number
+        self._base = base
+        self.parts: dict[str, tuple[Part, ...]] = {}
+
+    def append(self, node: Node) -> None:
+        """Keep all earlier rows of a model, and add those in `warehouse`."""
+        self._write(node, f"SELECT {_names(node)} FROM {_table('warehouse', node)}", None)  # noqa: S608 - names are the project's
+
+    def replace(self, node: Node, key: Key) -> None:
+        """Keep the earlier rows of objects that were not affected; the others' rows are those in `warehouse`.
+
+        Where nothing came out differently, the earlier rows stay what they are.
+        """
+        new = f"SELECT {_names(node)} FROM {_table('warehouse', node)}"  # noqa: S608 - same
+        if self._base is None:
+            self._write(node, new, None)
+            return
+        old = f"SELECT {_names(node)} FROM {_table('base', node)} WHERE {rows_of(key)}"  # noqa: S608 - same
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE earlier AS {old}")
+        self._connection.execute(
+            f"""CREATE OR REPLACE TEMP TABLE changed AS SELECT DISTINCT "{key.column}" AS id FROM (
+                    ({new} EXCEPT ALL FROM earlier) UNION ALL (FROM earlier EXCEPT ALL {new}))"""  # noqa: S608 - same
+        )
+        self._write(node, f'{new} WHERE "{key.column}" IN (SELECT id FROM changed)', key)  # noqa: S608 - same
+
+    def copy(self, node: Node) -> None:
+        """Take over a table that is made whole each time."""
+        self._make_table(node, [f"SELECT {_names(node)} FROM {_table('warehouse', node)}"])  # noqa: S608 - same
+
+    # ------------------------------------------------------------------------------------------------ inside
+    def _write(self, node: Node, new: str, key: Key | None) -> None:
+        """Write a model from `new` rows; of the earlier ones those in `changed`, by `key`, are gone."""
+        before = self._base.get(node.name, ()) if self._base is not None else ()
+        kept = f"SELECT {_names(node)} FROM {_table('base', node)}"  # noqa: S608 - same
+        if key is not None:
+            kept += f' WHERE "{key.column}" NOT IN (SELECT id FROM changed)'  # noqa: S608 - same
+        sources = [new] if self._base is None or before else [kept, new]
+        rows = sum(self._count(source) for source in sources)
+        self.parts[node.name] = tuple(before)
+        if not before and rows <= PART_ROWS:
+            self._make_table(node, sources)
+            return
+        if before:
+            self._supersede(node, before, key)
+        if rows:
+            numbered = (f"SELECT *, {self._number} AS {BUILD} FROM ({source})" for source in sources)  # noqa: S608 - same
+            name = f"{node.name}-{self._number}.parquet"
+            self.parts[node.name] += (self._copy_out(name, " UNION ALL ".join(numbered), rows),)
+        if len(self.parts[node.name]) > PARTS_MAX:
+            self._merge(node, key)
+        self._make_view(node, key)
+
+    def _supersede(self, node: Node, before: Sequence[Part], key: Key | None) -> None:
+        """List the rows that are made again, on top of what the base lists."""
+        listed = f"parts.superseded_{node.name}"
+        if key is None:
+            return
+        known = f"FROM base.{listed}" if self._has_table("base", f"superseded_{node.name}") else None
+        now = (
+            f'SELECT DISTINCT "{key.column}" AS id, {BUILD} FROM {self._scan(before)} '  # noqa: S608 - same
+            f'WHERE "{key.column}" IN (SELECT id FROM changed)'
+        )
+        self._connection.execute("CREATE SCHEMA IF NOT EXISTS build.parts")
+        both = f"({known}) UNION ({now})" if known else now
+        self._connection.execute(f"CREATE TABLE build.{listed} AS {both}")
+
+    def _merge(self, node: Node, key: Key | None) -> None:
+        """Make one file of the smaller half, without the rows that are superseded."""
+        parts = sorted(self.parts[node.name], key=lambda part: (part.rows, part.file))
+        small, large = parts[: PARTS_MAX // 2], parts[PARTS_MAX // 2 :]
+        live = f"SELECT * FROM {self._scan(small)} AS part"  # noqa: S608 - same
+        if self._has_table("build", f"superseded_{node.name}"):
+            live += _not_superseded(node, key, "build.")
+        rows = self._count(live)
+        self.parts[node.name] = (*large, self._copy_out(f"{node.name}-{self._number}m.parquet", live, rows))
+
+    def _make_table(self, node: Node, sources: Sequence[str]) -> None:
+        self._connection.execute(f'CREATE SCHEMA IF NOT EXISTS build."{node.schema}"')
+        self._connection.execute(f"CREATE TABLE {_table('build', node)} ({declared_columns(node)})")
+        for source in sources:
+            self._connection.execute(f"INSERT INTO {_table('build', node)} ({_names(node)}) {source}")
+
+    def _make_view(self, node: Node, key: Key | None) -> None:
+        """The view names no database: it must also hold where the build is opened under another name."""
+        query = f"SELECT {_names(node)} FROM {self._scan(self.parts[node.name])} AS part"  # noqa: S608 - same
+        if self._has_table("build", f"superseded_{node.name}"):
+            query += _not_superseded(node, key, "")
+        self._connection.execute(f'CREATE SCHEMA IF NOT EXISTS build."{node.schema}"')
+        self._connection.execute("USE build")
+        self._connection.execute(f'CREATE VIEW "{node.schema}"."{node.name}" AS {query}')
+        self._connection.execute("USE warehouse")
+
+    def _copy_out(self, name: str, query: str, rows: int) -> Part:
+        self._folder.mkdir(exist_ok=True)
+        path, staged = self._folder / name, self._folder / f".{name}.new"
+        self._connection.execute(f"COPY ({query}) TO {literal(str(staged))} (FORMAT parquet, COMPRESSION zstd)")
+        with staged.open("rb") as file:
+            os.fsync(file.fileno())
+        staged.chmod(0o444)
+        staged.replace(path)
+        return Part(name, rows)
+
+    def _scan(self, parts: Sequence[Part]) -> str:
+        return f"read_parquet([{', '.join(literal(str(self._folder / part.file)) for part in parts)}])"
+
+    def _count(self, query: str) -> int:
+        row = self._connection.execute(f"SELECT count(*) FROM ({query})").fetchone()  # noqa: S608 - same
+        return int(row[0]) if row else 0
+
+    def _has_table(self, database: str, name: str) -> bool:
+        query = "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'parts' AND table_name = ?"
+        return self._connection.execute(query, [database, name]).fetchone() is not None
+
+
+def _not_superseded(node: Node, key: Key | None, database: str) -> str:
+    assert key is not None, "only rows with a key are superseded"  # noqa: S101 - holds by construction
+    return (
+        f" WHERE NOT EXISTS (SELECT 1 FROM {database}parts.superseded_{node.name} AS gone "  # noqa: S608 - same
+        f'WHERE gone.id = part."{key.column}" AND gone.{BUILD} = part.{BUILD})'
+    )
+
+
+def _names(node: Node) -> str:
+    return ", ".join(f'"{column.name}"' for column in node.columns)
+
+
+def _table(database: str, node: Node) -> str:
+    return f'{database}."{node.schema}"."{node.name}"'
