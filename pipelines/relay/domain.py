@@ -8,14 +8,6 @@ from dataclasses import dataclass, field
 from pipelines.positions import Position
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What a record's headers say: its position, and that of the record before it in its partition ("" if none)."""
-
-    position: str
-    after: str
-
-
 @dataclass(slots=True)
 class Numbering:
     """Numbers the records of one batch in order; the same batch and the same `partitions` give the same stamps.
@@ -28,13 +20,16 @@ class Numbering:
     partitions: dict[str, str] = field(default_factory=dict)
     count: int = 0
 
-    def stamp(self, partition: str) -> Stamp:
-        """The headers of the batch's next record, which goes to `partition`."""
+    def stamp(self, partition: str) -> tuple[str, str]:
+        """Position and `after` of the batch's next record, which goes to `partition`.
+
+        `after` is the position of the record before it in its partition, "" if there is none.
+        """
         self.count += 1
         position = f"{self.epoch}:{self.batch}:{self.count}"
         after = self.partitions.get(partition, "")
         self.partitions[partition] = position
-        return Stamp(position, after)
+        return position, after
 
 
 def rewind_target(requests: Iterable[str]) -> Position | None:

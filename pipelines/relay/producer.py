@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,12 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from pipelines.broker import client_settings
 
 if TYPE_CHECKING:
-    from pipelines.relay.domain import Stamp
+    from pipelines.relay.envelope import Record
 
 logger = logging.getLogger(__name__)
 
+QUEUE_KIB_MAX = 65_536  # what may wait in memory for the broker
+FULL_SECONDS = 0.02  # how long a full queue is waited for at once
 STALL_SECONDS = 3.0  # without one acknowledgement for so long, the broker is looked at
 
 
@@ -43,12 +45,26 @@ class BatchProducer:
             "acks": "all",
             "message.timeout.ms": 0,
             "linger.ms": 5,
-            "queue.buffering.max.kbytes": 65536,
+            "queue.buffering.max.kbytes": QUEUE_KIB_MAX,
+            # A call into Python per record would cost more than the record: only failures are told, and what is still
+            # in flight is what the client counts. No record is ever given up silently: it fails, or it is waited for.
+            "delivery.report.only.error": True,
         }
         self._stop = stop
         self._on_stall = on_stall
-        self._producer = Producer(self._settings)
+        self._producer = self._new_producer()
         self._reset()
+
+    def _new_producer(self) -> Producer:
+        """A producer whose late failures cannot touch the batches of the one after it."""
+        failed: list[KafkaError] = []
+
+        def on_failure(error: KafkaError | None, _message: Message) -> None:
+            if error is not None:
+                failed.append(error)
+
+        self._failed = failed
+        return Producer(self._settings | {"on_delivery": on_failure})
 
     def _reset(self) -> None:
         self._sent = 0
@@ -60,42 +76,37 @@ class BatchProducer:
 
     def start_batch(self) -> None:
         """Begin a batch, with a fresh producer if the last batch did not end well."""
-        if self._sent != self._acknowledged or self._failure is not None:
+        if len(self._producer) or self._failure is not None or self._failed:
             self.close()
-            self._producer = Producer(self._settings)
+            self._producer = self._new_producer()
         self._reset()
 
-    def produce(self, topic: str, partition: int, key: str, value: bytes, stamp: Stamp) -> None:
-        """Queue one record.
+    def produce(self, records: Iterable[Record]) -> None:
+        """Queue records in order.
 
         Raises DeliveryError, also when a full queue does not move: nothing may wait for a dead broker inside the
         transaction that reads the batch.
         """
-        headers: list[tuple[str, str | bytes | None]] = [
-            ("position", stamp.position.encode()),
-            ("after", stamp.after.encode()),
-        ]
-        while True:
-            try:
-                self._producer.produce(
-                    topic, key=key, value=value, partition=partition, headers=headers, on_delivery=self._delivered
-                )
-            except BufferError:
-                self._poll(0.1)
-                if self._is_stalled:
-                    raise DeliveryError("the broker takes nothing more") from None
-            except KafkaException as error:
-                raise DeliveryError(f"{error.args[0].str()}") from error
-            else:
-                self._sent += 1
-                if self._sent % 1000 == 0:
-                    self._poll(0)
-                return
+        produce = self._producer.produce
+        for topic, value, key, partition, headers in records:
+            while True:
+                try:
+                    produce(topic, value, key, partition, headers=headers)
+                except BufferError:
+                    self._poll(FULL_SECONDS)
+                    if self._is_stalled:
+                        raise DeliveryError("the broker takes nothing more") from None
+                except KafkaException as error:
+                    raise DeliveryError(f"{error.args[0].str()}") from error
+                else:
+                    break
+            self._sent += 1
+        self._poll(0)
 
     def await_acknowledgements(self) -> None:
         """Wait, as long as it takes, until every record of the batch is acknowledged. Raises DeliveryError."""
         self._serve(lambda: self._producer.flush(0))
-        while self._acknowledged < self._sent:
+        while len(self._producer):
             self._poll(0.05)
         self._raise_failure()
 
@@ -104,10 +115,18 @@ class BatchProducer:
         self._raise_failure()
         if self._stop.is_set():
             raise StoppedError
-        if self._acknowledged < self._sent and time.monotonic() - self._progress_at > STALL_SECONDS:
+        acknowledged = self._sent - len(self._producer)
+        if acknowledged > self._acknowledged or acknowledged == self._sent:
+            self._acknowledged = acknowledged
+            self._progress_at = time.monotonic()
+            if self._is_stalled:
+                self._is_stalled = False
+                self._answers = 0
+                logger.info("the broker acknowledges again")
+        elif time.monotonic() - self._progress_at > STALL_SECONDS:
             if not self._is_stalled:
                 logger.warning(
-                    "the broker acknowledges nothing: waiting", extra={"unacknowledged": self._unacknowledged}
+                    "the broker acknowledges nothing: waiting", extra={"unacknowledged": len(self._producer)}
                 )
             self._is_stalled = True
             self._look_at_broker()
@@ -128,24 +147,11 @@ class BatchProducer:
             self._failure = KafkaError(KafkaError.UNKNOWN_PRODUCER_ID, "the broker answers but acknowledges nothing")
             self._raise_failure()
 
-    @property
-    def _unacknowledged(self) -> int:
-        return self._sent - self._acknowledged
-
     def _raise_failure(self) -> None:
+        if self._failure is None and self._failed:
+            self._failure = self._failed[0]
         if self._failure is not None:
             raise DeliveryError(self._failure.str())
-
-    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
-        self._progress_at = time.monotonic()
-        if error is not None:
-            self._failure = error
-            return
-        self._acknowledged += 1
-        if self._is_stalled:
-            self._is_stalled = False
-            self._answers = 0
-            logger.info("the broker acknowledges again")
 
     def close(self) -> None:
         """Let go of what was not acknowledged: it is produced again from the outbox."""

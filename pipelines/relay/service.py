@@ -10,35 +10,18 @@ from pipelines.broker import topic_partitions, unrouted_topic
 from pipelines.positions import partition_key
 from pipelines.relay import repository
 from pipelines.relay.domain import Numbering, rewind_target
+from pipelines.relay.envelope import Place, RecordWriter
+from pipelines.relay.pages import read_ahead
 from regions import events, faults
 
 if TYPE_CHECKING:
     import psycopg
 
     from pipelines.relay.producer import BatchProducer
-    from pipelines.relay.repository import Batch, Cursor, OutboxRow
+    from pipelines.relay.repository import Batch, Cursor
     from regions.region import Region
 
 logger = logging.getLogger(__name__)
-
-
-def record_value(region: str, row: OutboxRow) -> bytes:
-    """The record's value: the event's envelope."""
-    return events.envelope_json(
-        event_id=row.event_id,
-        type=row.type,
-        region=region,
-        subject=row.subject,
-        time=row.time,
-        merchant_id=row.merchant_id,
-        livemode=row.livemode,
-        sequence=row.sequence,
-        schema_version=row.schema_version,
-        correlation_id=row.correlation_id,
-        data=row.data,
-        pii=row.pii,
-        xid=row.xid,
-    )
 
 
 class Relay:
@@ -48,8 +31,13 @@ class Relay:
         self._region = region
         self._connection = connection
         self._producer = producer
-        self._partitions = topic_partitions(region)
-        self._topics = {family: events.topic(region.code, family) for family in events.FAMILIES}
+        counts = topic_partitions(region)
+
+        def places(topic: str) -> list[Place]:
+            return [Place(topic, number, partition_key(topic, number)) for number in range(counts[topic])]
+
+        families = {family: places(events.topic(region.code, family)) for family in events.FAMILIES}
+        self._writer = RecordWriter(region.code, families, places(unrouted_topic(region)))
 
     def step(self) -> int:
         """Send one batch, and count its events; 0 when nothing new was committed.
@@ -76,19 +64,11 @@ class Relay:
         """Produce a batch and wait for every acknowledgement."""
         numbering = Numbering(batch.epoch, batch.number, dict(batch.partitions))
         self._producer.start_batch()
-        with closing(repository.rows_of(self._connection, batch)) as pages:
+        with closing(read_ahead(repository.rows_of(self._connection, batch))) as pages:
             for page in pages:
-                for row in page:
-                    self._produce(row, numbering)
+                self._producer.produce(self._writer.records(page, numbering))
         self._producer.await_acknowledgements()
         return numbering
-
-    def _produce(self, row: OutboxRow, numbering: Numbering) -> None:
-        topic = self._topics.get(row.family) or unrouted_topic(self._region)
-        partition = events.partition_for(row.subject, self._partitions[topic])
-        value = record_value(self._region.code, row)
-        stamp = numbering.stamp(partition_key(topic, partition))
-        self._producer.produce(topic, partition, row.subject, value, stamp)
 
     def _honour_rewinds(self, cursor: Cursor) -> None:
         """Send again, with the same positions, what consumers have lost; who has a record already drops it."""

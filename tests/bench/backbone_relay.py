@@ -47,7 +47,7 @@ STORY = (
     "link.completed",
 )
 SEALED = {"subject": "subj_eu_06p0wz7b4hk53g6qyt8nwc2mse", "retention_class": "payments", "ciphertext": "A" * 220}
-TRANSACTION_ROWS = 20_000
+TRANSACTION_ROWS = 1_000
 COLUMNS = (
     "id::text, type, family, subject, sequence, merchant_id, livemode, time, schema_version, correlation_id, "
     "data::text, pii::text, xid::text::bigint"
@@ -55,7 +55,7 @@ COLUMNS = (
 
 
 def fill(database: RegionDatabase, events: int, seed: int = 1) -> None:
-    """Commit that many events of realistic size, in transactions of 20,000, straight into the outbox."""
+    """Commit that many events of realistic size, in transactions of 1,000, straight into the outbox."""
     random = Random(seed)
     templates = [
         (kind, found.family, found.version, json.dumps(found.examples[0]), json.dumps(SEALED) if found.pii else None)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 import duckdb
@@ -11,14 +12,34 @@ import pytest
 
 from pipelines.broker import UNROUTED, topic_partitions, unrouted_topic
 from pipelines.ingest.parse import VALUE_BYTES_MAX, Record, events_table, quarantine_table, sort_records
-from pipelines.relay.repository import OutboxRow
-from pipelines.relay.service import record_value
 from regions import events
 from regions.region import load_region, region_codes
 from warehouse.lake_files import Column, TableFiles
 
 AT = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 KINDS = sorted(events.registry())
+
+
+class OutboxRow(NamedTuple):
+    """An event as it was appended; `data` and `pii` are JSON text."""
+
+    event_id: str
+    type: str
+    family: str
+    subject: str
+    sequence: int
+    merchant_id: str
+    livemode: bool
+    time: datetime
+    schema_version: int
+    correlation_id: str | None
+    data: str
+    pii: str | None
+    xid: int
+
+
+def record_value(region: str, sent: OutboxRow) -> bytes:
+    return events.envelope_json(region=region, **{k: v for k, v in sent._asdict().items() if k != "family"})
 
 
 def row(kind: str, number: int = 0, **changed: object) -> OutboxRow:

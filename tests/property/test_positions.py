@@ -92,8 +92,8 @@ class World:
         """Put a batch, or its beginning, into Kafka; the adversary drops, repeats and swaps records."""
         numbering = Numbering(1, number + 1, dict(start))
         for partition, event in self.batches[number][:upto]:
-            stamp = numbering.stamp(partition)
-            record = Sent(event, Position.parse(stamp.position), Position.parse(stamp.after))
+            position, after = numbering.stamp(partition)
+            record = Sent(event, Position.parse(position), Position.parse(after))
             if self.random.random() < self.holes:
                 continue
             log = self.kafka[partition]

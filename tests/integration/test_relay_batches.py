@@ -1,0 +1,209 @@
+"""What the relay sends, without a broker: whole batches, in each object's order, the very same again after a crash."""
+
+import json
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from random import Random
+
+import psycopg
+import pytest
+
+from pipelines.leadership import Task, connect, lead
+from pipelines.relay import pages, repository
+from pipelines.relay.envelope import Record
+from pipelines.relay.producer import DeliveryError
+from pipelines.relay.service import Relay
+from regions import events
+from regions.region import load_region
+from tests.support.regional import RegionDatabase
+from tests.support.stream import seeded
+
+APPEND = "SELECT event_id::text FROM append_event(%s, %s, %s, %s, %s, 1::smallint, %s, %s, %s)"
+
+
+class Sink:
+    """Takes what a producer would send; `fail_after` records it breaks."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.fail_after: int | None = None
+
+    def start_batch(self) -> None:
+        pass
+
+    def produce(self, records: Iterable[Record]) -> None:
+        for record in records:
+            if self.fail_after is not None and len(self.records) >= self.fail_after:
+                raise DeliveryError("broken on purpose")
+            self.records.append(record)
+
+    def await_acknowledgements(self) -> None:
+        pass
+
+
+@pytest.fixture
+def database(new_region_database: Callable[..., RegionDatabase]) -> RegionDatabase:
+    return new_region_database()
+
+
+@contextmanager
+def relay_of(database: RegionDatabase, sink: Sink) -> Iterator[Relay]:
+    region = load_region(database.region)
+    with connect(region, database.role_urls["relay"], "test relay") as connection:
+        assert lead(connection, Task.RELAY, threading.Event())
+        yield Relay(region, connection, sink)  # type: ignore[arg-type]
+
+
+def append(connection: psycopg.Connection, database: RegionDatabase, subject: str, *, data: str = "{}") -> str:
+    row = connection.execute(
+        APPEND, ["link.created", "links", subject, database.merchant_id, False, None, data, None]
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def test_every_value_is_what_the_contract_writes(database: RegionDatabase) -> None:
+    odd = ("plain", 'quo"te', "back\\slash", "newline\n", "ümläut €", "\u2028", "%s {} $1", "")
+    sealed = json.dumps({"subject": "subj_eu_x", "retention_class": "payments", "ciphertext": "AAAA"})
+    with database.connect("worker") as worker:
+        for number, text in enumerate(odd):
+            family = ("links", "payments", "gossip")[number % 3]
+            data = json.dumps({"text": text, "number": 2**53, "none": None})
+            values = [f"kind.{text}", family, f"o_{text}", f"m_{text}", bool(number % 2), text or None, data]
+            worker.execute(APPEND, [*values, sealed if number % 2 else None])
+    sink = Sink()
+    with database.connect("postgres") as admin:
+        admin.execute("ALTER ROLE relay SET timezone = 'Asia/Kolkata'")
+        try:
+            with relay_of(database, sink) as relay:
+                assert relay.step() == len(odd)
+        finally:
+            admin.execute("ALTER ROLE relay RESET timezone")
+    columns = "id::text, family, type, subject, merchant_id, livemode, time, sequence, schema_version, correlation_id"
+    with database.connect("reader") as reader:
+        rows = reader.execute(
+            f"SELECT {columns}, data::text, pii::text, xid::text::bigint FROM outbox ORDER BY outbox.id"
+        ).fetchall()
+    for row, (topic, value, key, partition, headers) in zip(rows, sink.records, strict=True):
+        event_id, family, kind, subject, merchant_id, livemode, time, sequence, version, correlation, *rest = row
+        expected = events.envelope_json(
+            event_id=event_id, type=kind, region="eu", subject=subject, time=time, merchant_id=merchant_id,
+            livemode=livemode, sequence=sequence, schema_version=version, correlation_id=correlation,
+            data=rest[0], pii=rest[1], xid=rest[2],
+        )  # fmt: skip
+        assert value.encode() == expected
+        assert (key, topic) == (subject, f"eu.{family}.v1" if family != "gossip" else "eu.unrouted.v1")
+        family_partitions = events.FAMILIES[family].partitions if family in events.FAMILIES else 1
+        assert partition == events.partition_for(subject, family_partitions)
+        assert [name for name, _ in headers] == ["position", "after"]
+
+
+def test_order_holds_per_object_under_writers_that_lock_late(database: RegionDatabase) -> None:
+    """Transactions take their ids early and their locks late, hold several objects, roll back."""
+    random, subjects = seeded(), [f"plink_{number}" for number in range(6)]
+    writers, stop, sink = 6, threading.Event(), Sink()
+
+    def write(seed: int) -> list[str]:
+        dice, ids = Random(seed), []
+        with database.connect("worker") as worker:
+            for _ in range(25):
+                written: list[str] = []
+                with worker.transaction() as transaction:
+                    worker.execute("SELECT pg_current_xact_id()")  # a low transaction id …
+                    if dice.random() < 0.5:
+                        worker.execute("SELECT pg_sleep(%s)", [dice.uniform(0, 0.02)])
+                    for subject in sorted(dice.sample(subjects, dice.randint(1, 3))):  # … and the locks much later
+                        written += [append(worker, database, subject) for _ in range(dice.randint(1, 2))]
+                    if dice.random() < 0.15:
+                        written.clear()
+                        raise psycopg.Rollback(transaction)
+                ids += written
+        return ids
+
+    def relaying() -> None:
+        with relay_of(database, sink) as relay:
+            while not stop.is_set():
+                relay.step()
+            while relay.step():
+                pass
+
+    with ThreadPoolExecutor(writers + 1) as pool:
+        sent = pool.submit(relaying)
+        committed = [event for ids in pool.map(write, [random.random() for _ in range(writers)]) for event in ids]
+        stop.set()
+        sent.result(timeout=60)
+    documents = [json.loads(record[1]) for record in sink.records]
+    assert Counter(document["id"] for document in documents) == Counter(committed)
+    of_subject = defaultdict(list)
+    for document in documents:
+        of_subject[document["subject"]].append(document["sequence"])
+    assert all(found == list(range(1, len(found) + 1)) for found in of_subject.values())
+    assert len({record[4][0][1].rpartition(":")[0] for record in sink.records}) > 3, "several batches, or nothing raced"
+
+
+@pytest.mark.parametrize("long_rows", [1, 10_000])
+def test_a_batch_that_broke_is_sent_again_the_very_same(
+    database: RegionDatabase, monkeypatch: pytest.MonkeyPatch, long_rows: int
+) -> None:
+    """Also by the path for long backlogs, and although younger rows have been committed between its rows meanwhile."""
+    monkeypatch.setattr(repository, "LONG_ROWS", long_rows)
+    monkeypatch.setattr(repository, "PAGE_ROWS", 7)
+    with database.connect("worker") as worker, database.connect("worker") as slow:
+        with slow.transaction():
+            late = append(slow, database, "late")
+            with database.connect("worker") as early, early.transaction():
+                early.execute("SELECT pg_current_xact_id()")  # a low transaction id, and high event ids
+                ids = [append(worker, database, f"object_{number % 5}") for number in range(50)]
+                ids += [append(early, database, f"object_{number % 5}") for number in range(10)]
+            broken, again = Sink(), Sink()
+            broken.fail_after = 31
+            with relay_of(database, broken) as relay, pytest.raises(DeliveryError):
+                relay.step()
+        ids += [append(worker, database, "younger")]
+        with relay_of(database, again) as relay:
+            assert relay.step() == 60
+            first = list(again.records)
+            assert relay.step() == 2
+            assert relay.step() == 0
+    assert first[:31] == broken.records
+    sent = [json.loads(record[1])["id"] for record in again.records]
+    assert sent[:60] == ids[:60] == sorted(ids[:60])
+    assert sent[60:] == [late, ids[60]]
+
+
+def test_reading_ahead_holds_a_few_pages_however_many_there_are() -> None:
+    made, highest, taken = 0, 0, 0
+    closed = threading.Event()
+
+    def source() -> Generator[int]:
+        nonlocal made, highest
+        try:
+            for number in range(500):
+                made += 1
+                highest = max(highest, made - taken)
+                yield number
+        finally:
+            closed.set()
+
+    for page in pages.read_ahead(source()):
+        assert page == taken
+        taken += 1
+    assert taken == 500
+    assert highest <= pages.PAGES_AHEAD + 2
+    assert closed.is_set()
+
+    closed.clear()
+    reading = pages.read_ahead(source())
+    next(reading)
+    reading.close()
+    assert closed.is_set(), "whoever stops early leaves no open transaction"
+
+    def breaking() -> Generator[int]:
+        yield 1
+        raise psycopg.OperationalError("gone")
+
+    with pytest.raises(psycopg.OperationalError, match="gone"):
+        list(pages.read_ahead(breaking()))
