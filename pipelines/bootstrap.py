@@ -1,6 +1,7 @@
 """Where a job of the `meridian` command gets its environment from."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,18 +28,33 @@ _OF_ROLE: Mapping[str, Mapping[str, str]] = {
     **{role: {**_PUBLIC, **_SERVICE} for role in ("owner", "web", "worker")},
     "retention": {**_PUBLIC, **_DATA, **_SERVICE},  # it erases in every store
 }
+_LOGIN = re.compile(rf"(?P<plain>DATABASE_URL_[A-Z0-9]+)_(?P<role>{'|'.join(role.upper() for role in _OF_ROLE)})")
 
 
 def environment(role: str) -> dict[str, str]:
     """The environment of a job that works under one database role.
 
-    Real environment variables win. What they leave open comes from the local stack of `$MERIDIAN_STATE`, if there is
-    one: addresses, the role's own `DATABASE_URL_<REGION>` and no other's, and the secrets that its kind of work needs.
+    Real environment variables win, and `DATABASE_URL_<REGION>_<ROLE>` over `DATABASE_URL_<REGION>`: whoever starts jobs
+    of several roles, such as Airflow, gives each role's login, and a job sees only its own. What they leave open comes
+    from the local stack of `$MERIDIAN_STATE`, if there is one: addresses, the role's own `DATABASE_URL_<REGION>` and no
+    other's, and the secrets that its kind of work needs.
     Raises ConfigurationError if stack.json cannot be read.
     """
     if role not in _OF_ROLE:
         raise ValueError(f"{role} is no database role: use one of {', '.join(_OF_ROLE)}")
-    return {**_from_stack(local_stack(), role), **os.environ}
+    return {**_from_stack(local_stack(), role), **_of_role(os.environ, role)}
+
+
+def _of_role(variables: Mapping[str, str], role: str) -> dict[str, str]:
+    """The variables as a job of `role` sees them: its own logins by their plain names, no other role's."""
+    found, logins = {}, {}
+    for name, value in variables.items():
+        login = _LOGIN.fullmatch(name)
+        if login is None:
+            found[name] = value
+        elif login["role"] == role.upper() and value:
+            logins[login["plain"]] = value
+    return found | logins
 
 
 def local_stack() -> dict[str, Any] | None:

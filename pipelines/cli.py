@@ -28,6 +28,7 @@ PARTS: dict[str, str | None] = {
     "pipelines.funnel.commands": None,
     "pipelines.global_.commands": "global",
     "pipelines.sql_command": None,
+    "pipelines.orchestration.commands": "airflow",
 }
 FAILURE = 1
 

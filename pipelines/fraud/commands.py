@@ -23,13 +23,21 @@ _SHOWN_MAX = 100
 
 
 @app.command()
-def parity(region: RegionOption, day: DateOption = None, *, is_json: JsonOption = False) -> None:
+def parity(
+    region: RegionOption,
+    day: DateOption = None,
+    *,
+    is_empty_fine: Annotated[
+        bool, typer.Option("--allow-empty", help="A date without decisions is no mistake.")
+    ] = False,
+    is_json: JsonOption = False,
+) -> None:
     """Compute every value that checkout was served again, from the lake; exit 1 if one differs, naming each."""
     from pipelines.fraud.parity import check_parity
     from regions.region import load_region
 
     chosen = parse_date(day) if day is not None else None
-    found = check_parity(load_region(region), environment("lake"), chosen)
+    found = check_parity(load_region(region), environment("lake"), chosen, is_empty_fine=is_empty_fine)
     if is_json:
         typer.echo(json.dumps(_document(found)))
     else:

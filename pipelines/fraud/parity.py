@@ -73,10 +73,10 @@ class _Erased:
         )
 
 
-def check_parity(region: Region, env: Mapping[str, str], day: date | None) -> Parity:
+def check_parity(region: Region, env: Mapping[str, str], day: date | None, *, is_empty_fine: bool = False) -> Parity:
     """Compare every decision, or those of one accounting date, up to a relay batch that the lake has whole.
 
-    Raises UsageError for a date without decisions, and the lake's errors.
+    Raises UsageError for a date without decisions (unless `is_empty_fine`), and the lake's errors.
     """
     declared = feature_set()
     inputs = take_inputs(region, env)
@@ -84,7 +84,7 @@ def check_parity(region: Region, env: Mapping[str, str], day: date | None) -> Pa
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"CREATE VIEW events AS {events_sql(inputs)}")
         found = compare(connection, declared, inputs, None if day is None else region.day_bounds(day))
-    if day is not None and not (found.decisions or found.other_versions):
+    if day is not None and not (is_empty_fine or found.decisions or found.other_versions):
         raise UsageError(f"--date {day}: the lake of {region.code} holds no decision of that day")
     return found
 

@@ -27,6 +27,10 @@ def funnel(
         str | None, typer.Option("--date", help="Only sessions opened on this business date, YYYY-MM-DD.")
     ] = None,
     output: Annotated[Format, typer.Option("--format", help="table (bars), csv or json.")] = Format.TABLE,
+    *,
+    is_empty_fine: Annotated[
+        bool, typer.Option("--allow-empty", help="A date without sessions is no mistake.")
+    ] = False,
 ) -> None:
     """Show how far checkout sessions got, step by step, from the published warehouse."""
     from regions.region import load_region
@@ -37,7 +41,7 @@ def funnel(
     wanted = parse_date(day) if day else None
     with open_published(Warehouse.open(load_region(region), environment("lake"))) as connection:
         groups = in_order(read_groups(connection, [step.name for step in definition.steps], by, wanted))
-    if wanted and not groups:
+    if wanted and not groups and not is_empty_fine:
         raise UsageError(f"--date {wanted}: the published warehouse of {region} has no session that was opened on it")
     if output is Format.TABLE:
         _print_bars(definition, region, groups)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,6 +44,30 @@ def wait(
         lake.close()
     held = f"commit {reached.lake_seq}, snapshot {reached.snapshot_id}"
     typer.echo(f"the lake of {found.code} holds everything up to {day}: {held}")
+
+
+@app.command()
+def check(
+    region: RegionOption,
+    within: Annotated[float, typer.Option(help="Seconds that the lake may lag behind the database.", min=0)] = 60.0,
+) -> None:
+    """Alarm: exit with 1 unless everything that is committed by now reaches the lake within so many seconds."""
+    from pipelines.lake.status import read_status
+    from pipelines.lake.wait import wait_for_lake
+    from pipelines.leadership import connect
+    from regions.region import load_region
+    from warehouse.lake import Lake
+
+    found, env, began = load_region(region), environment("reader"), monotonic()
+    lake = Lake.open(found, env)
+    try:
+        with connect(found, found.database_url(env), "meridian lake check") as connection:
+            wait_for_lake(connection, lake, datetime.now(UTC), within)
+    finally:
+        lake.close()
+    lag_seconds, shown = monotonic() - began, read_status(found, env)
+    held = f"{shown['events']:,} events, {shown['quarantined']:,} in quarantine"
+    typer.echo(f"the lake of {region} is {lag_seconds:.1f} s behind the database: {held}")
 
 
 @app.command()

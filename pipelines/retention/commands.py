@@ -16,6 +16,8 @@ from regions.errors import UsageError
 from regions.retention import data_classes
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from pipelines.retention.opening import Office
 
 app = typer.Typer(help="Retention and erasure: planned as data, approved, run, proven.", no_args_is_help=True)
@@ -24,6 +26,7 @@ app.add_typer(hold_app, name="hold")
 
 RegionOption = Annotated[str, typer.Option("--region", help="The region's code: eu, us, in, hk.")]
 DateOption = Annotated[str, typer.Option("--date", help="The day on which clocks are read, YYYY-MM-DD.")]
+OptionalDateOption = Annotated[str | None, typer.Option("--date", help="The day on which clocks are read, YYYY-MM-DD.")]
 PlanOption = Annotated[
     str | None, typer.Option("--plan", help="The beginning of the plan's hash; else the day's last.")
 ]
@@ -85,13 +88,29 @@ def approve(region: RegionOption, day: DateOption, by: PersonOption, hash_prefix
 
 
 @app.command()
-def run(region: RegionOption, day: DateOption, hash_prefix: PlanOption = None) -> None:
+def run(
+    region: RegionOption,
+    day: OptionalDateOption = None,
+    hash_prefix: PlanOption = None,
+    *,
+    is_approved: Annotated[
+        bool, typer.Option("--approved", help="The plan approved last, or begun, of whichever day; none is no mistake.")
+    ] = False,
+) -> None:
     """Do exactly what the approved plan says; after an interruption, go on."""
+    from pipelines.retention import store
     from pipelines.retention.running import run as run_plan
 
+    on = _day_or(day, "--approved", is_given=is_approved)
     with _office(region) as office:
-        stored = run_plan(office.at, office.vault, office.env, parse_date(day), hash_prefix, typer.echo)
-    typer.echo(f"plan {stored.hash.hex()[:HASH_SHOWN]} of {region} for {day} is {stored.status}")
+        if on is None:
+            approved = store.approved(office.at.connection)
+            if approved is None:
+                typer.echo(f"no approved plan of {region} is waiting: there is nothing to do")
+                return
+            on, hash_prefix = approved.day, approved.hash.hex()
+        stored = run_plan(office.at, office.vault, office.env, on, hash_prefix, typer.echo)
+    typer.echo(f"plan {stored.hash.hex()[:HASH_SHOWN]} of {region} for {on} is {stored.status}")
 
 
 @app.command()
@@ -118,17 +137,32 @@ def verify(region: RegionOption, day: DateOption, hash_prefix: PlanOption = None
 @app.command()
 def certificate(
     region: RegionOption,
-    day: DateOption,
+    day: OptionalDateOption = None,
     hash_prefix: PlanOption = None,
     out: Annotated[Path | None, typer.Option("--out", help="Where to write it.")] = None,
+    *,
+    is_outstanding: Annotated[
+        bool, typer.Option("--outstanding", help="Every plan that is done and has none; none is no mistake.")
+    ] = False,
 ) -> None:
     """Verify, write the signed certificate of what was erased, and forget what was searched for."""
+    from pipelines.retention import store
     from pipelines.retention.certifying import certify
 
+    on = _day_or(day, "--outstanding", is_given=is_outstanding)
+    if out is not None and on is None:
+        raise UsageError("--out names one file: give it with --date")
     with _office(region) as office:
-        path, signed = certify(office, parse_date(day), hash_prefix, out, datetime.now(UTC))
-    content = signed["certificate"]
-    typer.echo(f"{path}: {len(content['erased'])} erasures certified, signed with key {content['key']}")
+        if on is not None:
+            wanted = [(on, hash_prefix)]
+        else:
+            wanted = [(done.day, done.hash.hex()) for done in store.uncertified(office.at.connection)]
+        for when, prefix in wanted:
+            path, signed = certify(office, when, prefix, out, datetime.now(UTC))
+            content = signed["certificate"]
+            typer.echo(f"{path}: {len(content['erased'])} erasures certified, signed with key {content['key']}")
+    if not wanted:
+        typer.echo(f"every plan of {region} that is done has its certificate")
 
 
 @app.command()
@@ -205,6 +239,13 @@ def list_holds(region: RegionOption) -> None:
     for hold_id, covered, what, reason, placed_by, placed_at, released_by, _ in holds:
         end = f"released by {released_by}" if released_by else "in force"
         typer.echo(f"{hold_id}  {covered}: {what}  {reason}  placed by {placed_by} on {placed_at:%Y-%m-%d}, {end}")
+
+
+def _day_or(day: str | None, option: str, *, is_given: bool) -> date | None:
+    """The date, or None where `option` chooses the plan. Raises UsageError unless exactly one of them is given."""
+    if (day is None) != is_given:
+        raise UsageError(f"say either --date DATE or {option}")
+    return None if day is None else parse_date(day)
 
 
 def _office(region: str, *, is_alone: bool = True) -> AbstractContextManager[Office]:

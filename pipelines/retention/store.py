@@ -32,6 +32,11 @@ class Stored(NamedTuple):
     certificate: dict[str, Any] | None
 
     @property
+    def day(self) -> date:
+        """The date that the plan is for."""
+        return date.fromisoformat(self.plan.document["date"])
+
+    @property
     def plan(self) -> Plan:
         """The plan itself. Raises PlanAlteredError."""
         return Plan.load(self.text, self.hash)
@@ -68,6 +73,26 @@ def running(connection: psycopg.Connection) -> Stored | None:
         f"SELECT {_COLUMNS} FROM retention_plans WHERE status = 'running' ORDER BY started_at LIMIT 1"  # noqa: S608
     ).fetchone()
     return None if row is None else Stored(*row)
+
+
+def approved(connection: psycopg.Connection) -> Stored | None:
+    """The plan to run: one that was begun, else the last one approved, unless a later approval was run already."""
+    row = connection.execute(
+        f"""SELECT {_COLUMNS} FROM retention_plans AS plan
+             WHERE status = 'running' OR (status = 'approved' AND NOT EXISTS (
+                   SELECT FROM retention_plans AS later
+                    WHERE later.status = 'done' AND later.approved_at > plan.approved_at))
+             ORDER BY status = 'running' DESC, approved_at DESC LIMIT 1"""  # noqa: S608
+    ).fetchone()
+    return None if row is None else Stored(*row)
+
+
+def uncertified(connection: psycopg.Connection) -> list[Stored]:
+    """The plans that are done and have no certificate yet, in the order in which they were done."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM retention_plans WHERE status = 'done' AND certificate IS NULL ORDER BY done_at"  # noqa: S608
+    ).fetchall()
+    return [Stored(*row) for row in rows]
 
 
 def approve(connection: psycopg.Connection, name: bytes, person: str) -> None:

@@ -52,6 +52,9 @@ def up(
     port: Annotated[
         list[str] | None, typer.Option(metavar="NAME=PORT", help="Give a part a port, such as web-eu=8080. Repeatable.")
     ] = None,
+    has_airflow: Annotated[
+        bool | None, typer.Option("--airflow/--no-airflow", help="Also scheduler and UI. [default: as last time]")
+    ] = None,
     state: StateOption = None,
     timeout: Annotated[float, typer.Option(help="Give up after so many seconds.")] = UP_TIMEOUT_S,
 ) -> None:
@@ -60,6 +63,7 @@ def up(
     DATABASE_URL_<REGION>, KAFKA_BOOTSTRAP_SERVERS_<REGION> and LAKE_URI_<REGION> replace the local part.
     """
     require_local_packages()
+    from pipelines.stack.airflow import require_packages
     from pipelines.stack.plan import Request
     from pipelines.stack.starter import ProcessFailedError
     from pipelines.stack.status import collect, show
@@ -67,7 +71,9 @@ def up(
 
     folder = state_folder(state)
     codes = tuple(code for part in regions.split(",") if (code := part.strip().lower()))
-    request = Request(codes, kafka, dict(_port(text) for text in port or []))
+    if folder.read_memory().get("airflow") if has_airflow is None else has_airflow:
+        require_packages()
+    request = Request(codes, kafka, dict(_port(text) for text in port or []), has_airflow)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to interrupt it leave nothing half-started
     try:
         bring_up(folder, request, os.environ, timeout_s=timeout)

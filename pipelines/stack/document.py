@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pipelines.stack import programs
+from pipelines.stack import airflow, programs
 from pipelines.stack.plan import CONSOLE_USER, ROLES, VERSION, Plan, RegionPlan
 
 
@@ -20,6 +20,7 @@ def stack_document(plan: Plan, merchants: Mapping[str, str]) -> dict[str, Any]:
             "database_url": plan.sandbox_database_url,
             "processes": list(programs.SANDBOX_NAMES),
         },
+        **({airflow.PART: airflow.entry(plan)} if plan.has_airflow else {}),
     }
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from pipelines.stack import airflow
 from pipelines.stack.errors import StackUsageError
 from pipelines.stack.ports import choose_port, is_free
 from pipelines.stack.postgres import SUPERUSER, url
@@ -81,12 +82,23 @@ class Plan:
     console_urls: Mapping[str, str]
     ports: Mapping[str, int]
     secrets: Mapping[str, str] = field(repr=False)
+    has_airflow: bool = False
     notices: tuple[str, ...] = ()
 
     @property
     def sandbox_url(self) -> str:
         """The simulated PSP's base URL, for our servers and browsers alike."""
         return f"http://{LOCAL}:{self.ports['psp']}"
+
+    @property
+    def airflow_url(self) -> str:
+        """Airflow's UI and API."""
+        return f"http://{LOCAL}:{self.ports[airflow.API]}"
+
+    @property
+    def airflow_admin_url(self) -> str:
+        """The PostgreSQL of Airflow's metadata, as superuser."""
+        return url(self.ports[airflow.POSTGRES], SUPERUSER, self.secrets["superuser_airflow"], SUPERUSER)
 
     @property
     def sandbox_database_url(self) -> str:
@@ -104,6 +116,7 @@ class Plan:
             "version": VERSION,
             "kafka_kind": self.kafka_kind,
             "regions": list(regions),
+            "airflow": self.has_airflow,
             "ports": dict(self.ports),
             "secrets": dict(self.secrets),
         }
@@ -125,6 +138,7 @@ class Request:
     regions: tuple[str, ...] = ()
     kafka_kind: str | None = None
     ports: Mapping[str, int] = field(default_factory=dict)
+    has_airflow: bool | None = None  # None: as last time
 
 
 DEFAULT_REGIONS = ("eu", "us", "in")
@@ -144,14 +158,15 @@ def make_plan(
     if kafka_kind not in KAFKA_KINDS:
         raise StackUsageError(f"{kafka_kind} is no kind of Kafka broker here: choose {' or '.join(KAFKA_KINDS)}.")
     parts = ("web", "console", "postgres", "kafka")
-    names = ["psp", "postgres-psp", *(f"{part}-{code}" for code in catalog for part in parts)]
+    names = ["psp", "postgres-psp", *airflow.PORTS, *(f"{part}-{code}" for code in catalog for part in parts)]
     ports, notices = _ports(state, names, memory.get("ports", {}), request.ports, running)
     kept = _secrets(memory.get("secrets", {}), catalog)
     api_urls, console_urls = (
         {code: f"http://{LOCAL}:{ports[f'{part}-{code}']}" for code in catalog} for part in ("web", "console")
     )
     regions = tuple(_region(state, catalog[code], ports, kept, environment=environment) for code in codes)
-    return Plan(state, kafka_kind, regions, api_urls, console_urls, ports, kept, tuple(notices))
+    has_airflow = bool(memory.get("airflow")) if request.has_airflow is None else request.has_airflow
+    return Plan(state, kafka_kind, regions, api_urls, console_urls, ports, kept, has_airflow, tuple(notices))
 
 
 def _regions(
@@ -200,6 +215,7 @@ def _ports(
 def _secrets(kept: Mapping[str, str], catalog: Mapping[str, Region]) -> dict[str, str]:
     """Everything secret, made once: `name` for the stack, `name_<region>` for a region."""
     makers: dict[str, Callable[[], str]] = {"superuser_psp": _password, "db_sandbox": _password, "control_key": _key}
+    makers |= airflow.SECRETS
     for code in catalog:
         makers |= {
             **{f"db_{role}_{code}": _password for role in ROLES},

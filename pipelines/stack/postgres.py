@@ -23,6 +23,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+from psycopg import sql
 
 from pipelines.stack.errors import StackError
 from pipelines.stack.ports import choose_port
@@ -200,6 +201,17 @@ def answers(address: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
+
+
+def make_database(admin_url: str, name: str, password: str) -> None:
+    """A database and the role of the same name that owns it and logs in with `password`. Safe to repeat."""
+    identifier = sql.Identifier(name)
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [name]).fetchone() is None:
+            connection.execute(sql.SQL("CREATE ROLE {}").format(identifier))
+        connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(identifier, sql.Literal(password)))
+        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(identifier, identifier))
 
 
 def first_line(error: Exception) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from pipelines.stack import postgres
+from pipelines.stack import airflow, postgres
 from pipelines.stack.brokers import broker_command
 from pipelines.stack.errors import StackError
 from pipelines.stack.plan import LOCAL, Plan, RegionPlan
@@ -23,6 +23,7 @@ def all_programs(plan: Plan) -> dict[str, tuple[Program, ...]]:
     return {
         **{region.code: (*infrastructure(plan, region), *services(plan, region)) for region in plan.regions},
         SANDBOX: sandbox(plan),
+        **({airflow.PART: airflow_programs(plan)} if plan.has_airflow else {}),
     }
 
 
@@ -76,6 +77,18 @@ def sandbox(plan: Plan) -> tuple[Program, ...]:
         _postgres(plan, "postgres-psp", postgres_home(plan, "psp")),
         Program("psp", *_placed(plan, server, environment)),
         Program("psp-sender", *_placed(plan, (sys.executable, "-m", "web.sandbox.sender"), environment)),
+    )
+
+
+def airflow_programs(plan: Plan) -> tuple[Program, ...]:
+    """Scheduler, DAG processor and UI, and the PostgreSQL of their own."""
+    known = airflow.environment(plan)
+    return (
+        _postgres(plan, airflow.POSTGRES, postgres_home(plan, airflow.PART)),
+        *(
+            Program(name, *_placed(plan, (sys.executable, "-m", "airflow", *arguments), known))
+            for name, arguments in airflow.COMMANDS.items()
+        ),
     )
 
 

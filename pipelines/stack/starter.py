@@ -65,9 +65,9 @@ class Starter:
         """Wait until the process has stayed up for a second."""
         self.await_condition(name, lambda: self._supervisor.processes()[name].state == "RUNNING")
 
-    def await_healthy(self, name: str, base_url: str) -> None:
-        """Wait until the process answers `/healthz`."""
-        self.await_condition(name, lambda: _answers(f"{base_url}/healthz"))
+    def await_healthy(self, name: str, base_url: str, path: str = "/healthz") -> None:
+        """Wait until the process answers there."""
+        self.await_condition(name, lambda: _answers(f"{base_url}{path}"))
 
     def await_condition(self, name: str, condition: Callable[[], bool]) -> None:
         """Wait until the condition holds, the process `name` fails, the deadline passes or another part fails."""

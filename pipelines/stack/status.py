@@ -15,6 +15,7 @@ REGION_FIELDS = (
     *("api_url", "console_url", "console_user", "console_password", "secret_key"),
     *("database_url", "kafka", "lake_uri", "warehouse_path"),
 )
+AIRFLOW_FIELDS = ("url", "user", "password")
 SANDBOX_FIELDS = ("url", "control_key", "database_url")
 TABLE_WIDTH = 100
 COLOURS = {"RUNNING": "green", "STARTING": "yellow", "BACKOFF": "yellow"}
@@ -45,9 +46,10 @@ def collect(state: StateFolder) -> dict[str, Any] | None:
 
     regions = {code: entry(source, REGION_FIELDS) for code, source in stack["regions"].items()}
     sandbox = entry(stack["sandbox"], SANDBOX_FIELDS)
-    parts = [*regions.values(), sandbox]
+    airflow = {"airflow": entry(stack["airflow"], AIRFLOW_FIELDS)} if "airflow" in stack else {}
+    parts = [*regions.values(), sandbox, *airflow.values()]
     is_running = all(process["state"] == "RUNNING" for part in parts for process in part["processes"].values())
-    return {"regions": regions, "sandbox": sandbox, "running": is_running}
+    return {"regions": regions, "sandbox": sandbox, **airflow, "running": is_running}
 
 
 def _process(info: ProcessInfo | None, restarts: int) -> dict[str, Any]:
@@ -57,19 +59,22 @@ def _process(info: ProcessInfo | None, restarts: int) -> dict[str, Any]:
 
 
 def show(status: Mapping[str, Any]) -> None:
-    """Print the status for people, wide enough that addresses stay whole. It shows no secret."""
+    """Print the status for people, wide enough that addresses stay whole. Its only secret: Airflow's local sign-in."""
     console = Console(highlight=False)
     console.width = max(console.width, TABLE_WIDTH)
     console.print(_table(status))
+    if found := status.get("airflow"):
+        console.print(f"\nAirflow: {found['url']} as {found['user']} with password {found['password']}")
 
 
 def _table(status: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("part", "process", "state", "pid", "restarts", "up for", "where"):
         table.add_column(heading, justify="right" if heading in {"pid", "restarts", "up for"} else "left")
-    for part, entry in (*status["regions"].items(), ("sandbox", status["sandbox"])):
+    others = [(part, status[part]) for part in ("sandbox", "airflow") if part in status]
+    for part, entry in (*status["regions"].items(), *others):
         where = {f"web-{part}": entry.get("api_url"), f"kafka-{part}": entry.get("kafka"), "psp": entry.get("url")}
-        where |= {f"console-{part}": entry.get("console_url")}
+        where |= {f"console-{part}": entry.get("console_url"), "airflow-api": entry.get("url")}
         shown = part
         for name, process in entry["processes"].items():
             table.add_row(

@@ -9,10 +9,9 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 import psycopg
-from psycopg import sql
 
 from pipelines.broker import BrokerUnreachableError, ensure_topics
-from pipelines.stack import postgres, programs
+from pipelines.stack import airflow, postgres, programs
 from pipelines.stack.brokers import prepare_broker
 from pipelines.stack.document import stack_document
 from pipelines.stack.errors import StackError
@@ -43,7 +42,8 @@ class Up:
             region.code: lambda region=region: self._services(region)  # type: ignore[misc]
             for region in self._plan.regions
         }
-        self._all({**tasks, programs.SANDBOX: self._sandbox})
+        more = {airflow.PART: self._airflow} if self._plan.has_airflow else {}
+        self._all({**tasks, programs.SANDBOX: self._sandbox, **more})
         write_json(self._state.stack_file, stack_document(self._plan, self._merchants))
 
     def init(self, codes: Collection[str]) -> None:
@@ -121,13 +121,28 @@ class Up:
         plan, part = self._plan, programs.SANDBOX
         self._postgres(part, "postgres-psp", "psp", plan.secrets["superuser_psp"], plan.sandbox_admin_url)
         self._progress.step(part, "provisioning the database")
-        _make_sandbox_database(plan.sandbox_admin_url, plan.secrets["db_sandbox"])
+        postgres.make_database(plan.sandbox_admin_url, SANDBOX_DATABASE, plan.secrets["db_sandbox"])
         self._module("web.sandbox.provision", {"SANDBOX_DATABASE_URL": plan.sandbox_database_url})
         self._progress.step(part, "starting services")
         for name in programs.SANDBOX_SERVICES:
             self._starter.start(name)
         self._starter.await_healthy("psp", plan.sandbox_url)
         self._starter.await_running("psp-sender")
+
+    def _airflow(self) -> None:
+        plan, part = self._plan, airflow.PART
+        self._postgres(part, airflow.POSTGRES, part, plan.secrets["superuser_airflow"], plan.airflow_admin_url)
+        self._progress.step(part, "migrating the metadata")
+        postgres.make_database(plan.airflow_admin_url, airflow.DATABASE, plan.secrets["db_airflow"])
+        pools, known = airflow.prepare(plan), airflow.environment(plan)
+        self._module("airflow", known, "db", "migrate")
+        self._module("airflow", known, "pools", "import", str(pools))
+        self._progress.step(part, "starting scheduler, DAG processor and UI")
+        for name in airflow.SERVICES:
+            self._starter.start(name)
+        self._starter.await_healthy(airflow.API, plan.airflow_url, airflow.HEALTH)
+        for name in airflow.SERVICES:
+            self._starter.await_running(name)
 
     def _postgres(self, part: str, name: str, owner: str, password: str, admin_url: str) -> None:
         self._progress.step(part, "starting PostgreSQL")
@@ -254,13 +269,3 @@ def _planned(
                 if not was_running:
                     supervisor.shutdown()
                 raise
-
-
-def _make_sandbox_database(admin_url: str, password: str) -> None:
-    name = sql.Identifier(SANDBOX_DATABASE)
-    with psycopg.connect(admin_url, autocommit=True) as connection:
-        if connection.execute("SELECT FROM pg_roles WHERE rolname = %s", [SANDBOX_DATABASE]).fetchone() is None:
-            connection.execute(sql.SQL("CREATE ROLE {}").format(name))
-        connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(name, sql.Literal(password)))
-        if connection.execute("SELECT FROM pg_database WHERE datname = %s", [SANDBOX_DATABASE]).fetchone() is None:
-            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, name))
