@@ -21,6 +21,7 @@ log = logging.getLogger("meridian.airflow")
 # The business date: the partition key of the run, or what whoever triggers it writes into its conf.
 DATE = "--date={{ dag_run.conf.get('date') or dag_run.partition_key or '' }}"
 MISTAKE = 2  # the exit code of `meridian` for a wrong question or configuration: asking again changes nothing
+RETRY = {"retries": 2, "retry_delay": timedelta(minutes=2), "retry_exponential_backoff": True}
 RUNBOOK = "docs/runbooks/airflow.md"
 __all__ = ["DATE", "GLOBAL", "clock", "dag", "morning", "outlet", "reader", "served", "task", "warehouse", "writer"]
 
@@ -67,16 +68,15 @@ class Meridian(BaseOperator):
         super().__init__(**options)
         self.arguments = arguments
 
-    def execute(self, context: Context) -> str:  # noqa: ARG002 - Airflow's signature
-        """Run it; its output is the task's log. Raises AirflowException with its last line."""
+    def execute(self, context: Context) -> None:  # noqa: ARG002 - Airflow's signature
+        """Run it; its output is the task's log, and nothing of it is kept elsewhere. Raises AirflowException."""
         command = ["meridian", *filter(None, self.arguments)]
         self.hook = SubprocessHook()
         known = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
         done = self.hook.run_command(command, env=known)  # Airflow's own secrets are not the job's business
-        if done.exit_code == 0:
-            return done.output
-        kind = AirflowFailException if done.exit_code == MISTAKE else AirflowException
-        raise kind(f"`{' '.join(command)}` ended with exit code {done.exit_code}: {done.output}")
+        if done.exit_code:
+            kind = AirflowFailException if done.exit_code == MISTAKE else AirflowException
+            raise kind(f"`{' '.join(command)}` ended with exit code {done.exit_code}: {done.output}")
 
     def on_kill(self) -> None:
         """Stop the process; a job that is interrupted leaves nothing half-written."""
@@ -97,7 +97,7 @@ def dag(name: str, docs: str, region: Region | None = None, *, schedule: Any, ho
         dagrun_timeout=timedelta(hours=hours),
         catchup=False,
         max_active_runs=1,  # for politeness; the job's own lock is what guards a region's warehouse
-        default_args={"retries": 2, "retry_delay": timedelta(minutes=2), "on_failure_callback": tell},
+        default_args={"owner": "meridian", "on_failure_callback": tell, **RETRY},
         doc_md=f"{docs}\n\nWhen it fails: {RUNBOOK}, section `{name}`.",
         tags=["meridian", name, region.code if region else "global"],
     )

@@ -21,7 +21,7 @@ def pools() -> None:
     typer.echo(json.dumps(pools_of(served()), indent=2))
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@app.command(context_settings={"ignore_unknown_options": True})
 def cli(
     arguments: Annotated[list[str], typer.Argument(help="What to give to Airflow's own command line.")],
     state: StateOption = None,

@@ -57,3 +57,17 @@ def test_a_damaged_stack_is_one_sentence(stack: Path) -> None:
 def test_an_unknown_role_is_a_mistake_in_the_code() -> None:
     with pytest.raises(ValueError, match="postgres"):
         bootstrap.environment("postgres")
+
+
+def test_whoever_starts_jobs_of_several_roles_gives_each_its_login(
+    monkeypatch: pytest.MonkeyPatch, stack: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL_EU", "postgresql://mine@h/meridian")
+    monkeypatch.setenv("DATABASE_URL_EU_READER", "postgresql://reader@there/meridian")
+    monkeypatch.setenv("DATABASE_URL_EU_RETENTION", "postgresql://retention@there/meridian")
+    monkeypatch.setenv("DATABASE_URL_EU_LAKE", "")
+    found = bootstrap.environment("reader")
+    assert found["DATABASE_URL_EU"] == "postgresql://reader@there/meridian"
+    assert bootstrap.environment("lake")["DATABASE_URL_EU"] == "postgresql://mine@h/meridian"
+    for role in ("reader", "lake", "relay"):
+        assert "postgresql://retention@there/meridian" not in bootstrap.environment(role).values()
