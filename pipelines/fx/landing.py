@@ -90,6 +90,14 @@ def stored_days(lake: Lake, until: date = date.max) -> list[PublishedDay]:
     return sorted(days, key=lambda day: day.rate_date)
 
 
+def stored_sources(lake: Lake, until: date = date.max) -> dict[date, str]:
+    """The source of each day that the lake holds, up to and including `until`, in order; without the rates."""
+    source = lake.files(FX_RATES.name).duckdb_sql()
+    query = f"SELECT rate_date, any_value(source) FROM {source} WHERE rate_date <= ? GROUP BY ALL ORDER BY ALL"  # noqa: S608 - the lake's own files
+    with duckdb.connect() as connection:
+        return dict(connection.execute(query, [until]).fetchall())
+
+
 def stored_table(lake: Lake) -> RateTable:
     """The lake's rates, ready to convert with."""
     return RateTable(stored_days(lake))

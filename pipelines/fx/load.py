@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pipelines.expectations.door import Door
 from pipelines.fx.ecb import RateFile, RateFileError, bundle, lines, parse
 from pipelines.fx.fetch import daily_name, fetch_daily
-from pipelines.fx.landing import CheckedFile, land, landed_files, stored_days
+from pipelines.fx.landing import CheckedFile, land, landed_files, stored_sources
 from regions.errors import MeridianError, UsageError
 from regions.target_days import business_days
 from warehouse.lake_files import local_path
@@ -67,11 +67,11 @@ def load_rates(
         if extra is not None:
             loading.check_reach(extra)
         row_count = land(lake, loading.admitted)
-    days = stored_days(lake, day)
-    if not days:
+    held = stored_sources(lake, day)
+    if not held:
         raise UsageError(f"--date {day}: no reference rates are that old")
     names = tuple(one.name for one in loading.admitted)
-    return Loaded(days[0].rate_date, days[-1].rate_date, Counter(one.source for one in days), names, row_count)
+    return Loaded(min(held), max(held), Counter(held.values()), names, row_count)
 
 
 class _Loading:
@@ -83,7 +83,7 @@ class _Loading:
         self._door = door
         self._refresh = refresh
         self._landed = landed_files(lake)
-        self._held = {one.rate_date for one in stored_days(lake)}
+        self._held = set(stored_sources(lake))
         self._now: set[date] = set()
 
     def wants(self, day: date) -> bool:

@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import psycopg
@@ -20,7 +21,7 @@ def run(monkeypatch: pytest.MonkeyPatch, error: BaseException | None, *arguments
     def other() -> None:
         """A second command, so that the first has a name."""
 
-    monkeypatch.setattr(cli, "make_app", lambda: app)
+    monkeypatch.setattr(cli, "make_app", lambda _: app)
     monkeypatch.setattr(sys, "argv", ["meridian", *(arguments or ("job",))])
     with pytest.raises(SystemExit) as caught:
         cli.main()
@@ -62,5 +63,22 @@ def test_help_lists_every_part(capsys: pytest.CaptureFixture[str], monkeypatch: 
     with pytest.raises(SystemExit):
         cli.main()
     shown = capsys.readouterr().out
-    for name in ("up", "down", "status", "logs", *filter(None, cli.PARTS.values())):
+    for name in (word for names in cli.PARTS.values() for word in cli._words(names)):
         assert f" {name} " in shown
+
+
+def commands(app: typer.Typer) -> set[str]:
+    return set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_a_command_imports_its_own_part_only() -> None:
+    """Every word leads to its part, and the parts together are the whole command."""
+    found = {word for names in cli.PARTS.values() for word in cli._words(names)}
+    assert found == commands(cli.make_app())
+    for word in found:
+        assert word in commands(cli.make_app(word)), word
+    assert commands(cli.make_app("lake")) == {"lake"}
+    assert commands(cli.make_app("nothing")) == found
+    assert commands(cli.make_app("--help")) == found
+    code = "import sys, pipelines.cli as c; c.make_app('lake'); sys.exit('pipelines.retention.commands' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
