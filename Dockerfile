@@ -14,7 +14,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 # The user's id is fixed, so that volumes keep their owner when an image is rebuilt.
 RUN groupadd --gid 10001 meridian \
     && useradd --uid 10001 --gid meridian --create-home --home-dir /home/meridian --shell /usr/sbin/nologin meridian \
-    && install --directory --owner meridian --group meridian /var/lib/meridian/airflow \
+    && install --directory --owner meridian --group meridian /var/lib/meridian/airflow /var/lib/meridian/state \
         /var/lib/meridian/lake /var/lib/meridian/vault /var/lib/meridian/warehouse
 WORKDIR /app
 
@@ -69,4 +69,5 @@ ENV AIRFLOW_HOME=/var/lib/meridian/airflow \
     AIRFLOW__CORE__LOAD_EXAMPLES=False
 USER 10001:10001
 EXPOSE 8080
-CMD ["airflow", "standalone"]
+# Its three processes (api-server, scheduler, dag-processor) are commands of compose.yaml.
+CMD ["airflow", "--help"]
