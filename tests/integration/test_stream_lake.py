@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -155,6 +156,9 @@ def test_waiting_ends_when_everything_is_there_and_not_before(stream: Stream) ->
     ids = stream.trade(random, 10)
     with pytest.raises(LakeBehindError, match=r"the relay has not sent \d+ events"):
         wait(stream, 0.5)
+    alarm = stream.command("lake", "check", "--within", "0")
+    assert alarm.returncode == 1
+    assert re.fullmatch(r"meridian: The lake is behind: the relay has not sent \d+ events\n", alarm.stderr)
     stream.start("relay")
     await_that("the relay has sent everything", lambda: stream.unsent() == 0)
     with pytest.raises(LakeBehindError, match="The lake has no table|has not reached"):
@@ -166,6 +170,9 @@ def test_waiting_ends_when_everything_is_there_and_not_before(stream: Stream) ->
     assert status["is_caught_up"]
     assert status["events"] == len(ids)
     assert status["unsent_events"] == 0
+    quiet = stream.command("lake", "check")
+    assert quiet.returncode == 0
+    assert f"{len(ids)} events, 0 in quarantine" in quiet.stdout
 
 
 def test_waiting_is_not_fooled_by_a_transaction_that_has_not_committed(stream: Stream) -> None:

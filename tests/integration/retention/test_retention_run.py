@@ -243,3 +243,29 @@ def test_the_commands_show_and_refuse_in_one_sentence(bureau: Bureau, asking: Pa
 
 def test_time_is_read_in_the_regions_zone(bureau: Bureau) -> None:
     assert bureau.region.accounting_date(datetime(2026, 6, 30, 22, 30, tzinfo=UTC)).isoformat() == "2026-07-01"
+
+
+def test_the_plan_that_is_due_was_approved_last_and_an_older_approval_lapses(bureau: Bureau, office: Office) -> None:
+    connection = office.at.connection
+    older, newer = (make_plan(office.at, bureau.today - timedelta(days=days)) for days in (1, 0))
+    with connection.transaction(force_rollback=True):
+
+        def due() -> bytes | None:
+            found = store.approved(connection)
+            return None if found is None else found.hash
+
+        for plan in (older, newer):
+            store.keep(connection, plan, bureau.today)
+            assert due() is None, "nobody has approved"
+        for plan in (older, newer):
+            store.approve(connection, plan.hash, "Jane Doe")
+            assert due() == plan.hash
+        store.begin(connection, older.hash, b"")
+        assert due() == older.hash, "what was begun is finished first"
+        store.leave(connection, older.hash)
+        store.begin(connection, newer.hash, b"")
+        store.finish(connection, newer.hash)
+        assert due() is None
+        assert [plan.hash for plan in store.uncertified(connection)][-1] == newer.hash
+        store.certify(connection, newer.hash, {"format": "test"})
+        assert newer.hash not in {plan.hash for plan in store.uncertified(connection)}
