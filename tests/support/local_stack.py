@@ -60,13 +60,13 @@ class LocalStack:
 
 
 @contextmanager
-def running_stack(regions: str) -> Iterator[LocalStack]:
+def running_stack(regions: str, *options: str) -> Iterator[LocalStack]:
     """Start a stack for `regions` ("eu,us") on free ports; stop it and delete everything at the end."""
     # Not below pytest's folders: PostgreSQL, which is not root, could not reach those.
     state = Path(tempfile.mkdtemp(prefix="meridian-e2e-"))
     starting = LocalStack(state, {})
     try:
-        done = starting.meridian("up", "--regions", regions, timeout=UP_SECONDS)
+        done = starting.meridian("up", "--regions", regions, *options, timeout=UP_SECONDS)
         assert done.returncode == 0, f"the stack did not start:\n{done.stdout}\n{done.stderr}"
         yield LocalStack(state, json.loads((state / "stack.json").read_text()))
     finally:
