@@ -37,9 +37,14 @@ def connect(region: Region, url: str, application: str) -> psycopg.Connection:
             autocommit=True,
             connect_timeout=10,
             application_name=application,
-            keepalives_idle=10,
-            keepalives_interval=5,
+            # Both ends notice within about ten seconds that the other's machine is gone: we start over, and the server
+            # frees the lock of a leader that vanished. One whose process died frees it at once.
+            keepalives_idle=4,
+            keepalives_interval=2,
             keepalives_count=3,
+            tcp_user_timeout=10_000,
+            options="-c tcp_keepalives_idle=4 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 "
+            "-c tcp_user_timeout=10000",
         )
     except psycopg.OperationalError as error:
         reason = str(error).strip().splitlines()[-1]
@@ -49,7 +54,7 @@ def connect(region: Region, url: str, application: str) -> psycopg.Connection:
         ) from error
 
 
-def lead(connection: psycopg.Connection, task: Task, stop: threading.Event, poll_seconds: float = 0.5) -> bool:
+def lead(connection: psycopg.Connection, task: Task, stop: threading.Event, poll_seconds: float = 0.1) -> bool:
     """Wait until this connection holds the task's lock, which ends with it; False if `stop` came first."""
     is_waiting = False
     while not stop.is_set():

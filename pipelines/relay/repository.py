@@ -175,3 +175,19 @@ def clear_rewind_requests(connection: psycopg.Connection, requests: dict[str, st
             "UPDATE stream_consumers SET rewind_to = NULL, updated_at = now() WHERE name = %s AND rewind_to = %s",
             (name, rewind_to),
         )
+
+
+def unsent_ids(connection: psycopg.Connection) -> set[str]:
+    """The committed events beyond the cursor."""
+    rows = connection.execute(
+        "SELECT o.id::text FROM outbox AS o, relay_cursor AS c WHERE NOT pg_visible_in_snapshot(o.xid, c.snapshot)"
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def new_epoch(connection: psycopg.Connection, sent: list[str]) -> tuple[int, int, bool]:
+    """Begin a new epoch in which `sent` counts as sent: the epoch, how many that were, whether rows were renumbered."""
+    row = connection.execute("SELECT * FROM relay_new_epoch(%s::uuid[])", (sent,)).fetchone()
+    if row is None:
+        raise CursorMovedError("relay_cursor is empty")
+    return int(row[0]), int(row[1]), bool(row[2])
