@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from regions.errors import MeridianError
+from warehouse.lake_bank import BANK_ENTRIES, BANK_STATEMENTS, no_files
 from warehouse.lake_files import Column, TableFiles
 from warehouse.lake_fx import no_rates
 
@@ -56,6 +57,8 @@ class Inputs:
     settlement_lines: TableFiles
     cut: StreamCut | None = None
     fx_rates: TableFiles = field(default_factory=no_rates)
+    bank_statements: TableFiles = field(default_factory=lambda: no_files(BANK_STATEMENTS))
+    bank_entries: TableFiles = field(default_factory=lambda: no_files(BANK_ENTRIES))
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a build's record."""
@@ -70,11 +73,17 @@ class Inputs:
             _read_files(document["settlement_lines"]),
             StreamCut(**cut) if cut else None,
             _read_files(document["fx_rates"]) if "fx_rates" in document else no_rates(),  # older builds knew none
+            **{
+                definition.name: _read_files(document[definition.name])
+                for definition in (BANK_STATEMENTS, BANK_ENTRIES)
+                if definition.name in document
+            },
         )
 
     def check_files(self) -> None:
         """Raises InputsGoneError naming the first file that compaction or retention has removed."""
-        for path in (*self.events.files, *self.settlement_lines.files, *self.fx_rates.files):
+        tables = (self.events, self.settlement_lines, self.fx_rates, self.bank_statements, self.bank_entries)
+        for path in (path for table in tables for path in table.files):
             if not Path(path).is_file():
                 raise InputsGoneError(
                     f"The recorded inputs are gone: {path} is no longer in the lake. Use --refresh to take new ones"
@@ -95,7 +104,8 @@ def write_inputs(path: Path, inputs: Inputs, run: RunParameters, after: Consumed
             [run.region, run.timezone, run.business_date, run.default_currency],
         )
         connection.execute(f"CREATE VIEW events AS {events_sql(inputs, after)}")
-        for name, files in (("settlement_lines", inputs.settlement_lines), ("fx_rates", inputs.fx_rates)):
+        for name in ("settlement_lines", "fx_rates", "bank_statements", "bank_entries"):
+            files: TableFiles = getattr(inputs, name)
             connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {files.duckdb_sql()}")  # noqa: S608 - paths are quoted
     staged.replace(path)
 

@@ -6,7 +6,6 @@ from flask import Blueprint, Flask, Response
 
 from regions.region import Region
 from regions.vault import open_vault
-from web.asyncapi.routes import blueprint as asyncapi
 from web.checkout.routes import blueprint as checkout
 from web.db.engine import Database
 from web.gateways.factory import open_gateways
@@ -37,7 +36,6 @@ def create_app(region: Region, settings: Settings, gateways: Mapping[str, Gatewa
     )
     handlers.register(app)
     app.add_url_rule("/healthz", view_func=healthz)
-    app.register_blueprint(asyncapi)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     publish(app, region, settings.api_base_url)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from pipelines.bootstrap import environment, local_stack
 from pipelines.demo import collect
+from pipelines.demo.blocks.bank import bank
 from pipelines.demo.blocks.block import Block, MakeBlock
 from pipelines.demo.blocks.fraud import fraud
 from pipelines.demo.blocks.funnel import funnel
@@ -40,7 +41,7 @@ DEFINITE_WAIT_S = 150.0  # an attempt whose answer is lost is settled by webhook
 POLL_S = 0.5
 COUNTS_MAX = 3  # somebody may be paying by hand while we count
 COUNTED_STEPS = 5
-BLOCKS: tuple[MakeBlock, ...] = (fraud, fx, funnel)  # one per domain, in the order of the page
+BLOCKS: tuple[MakeBlock, ...] = (bank, fraud, fx, funnel)  # one per domain, in the order of the page
 ONCE: tuple[MakeBlock, ...] = (retention,)  # only in the first region: an erasure rebuilds the region's warehouse
 
 

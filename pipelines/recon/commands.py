@@ -10,44 +10,53 @@ from pipelines.bootstrap import environment
 from pipelines.builds.commands import DateOption, RegionOption, parse_date
 
 if TYPE_CHECKING:
+    from pipelines.recon.bank_landing import LandedStatement
     from pipelines.recon.landing import Landed
 
 DOES_NOT_FOOT = 3
 app = typer.Typer(help="Reconciliation with gateways' settlement reports.", no_args_is_help=True)
 SettlementOption = Annotated[
     Path | None,
-    typer.Option("--settlement", help="A report to use instead of the gateway's, in Adyen's settlement detail format."),
+    typer.Option("--settlement", help="A report in Adyen's or Stripe's format; nothing is fetched then."),
+]
+StatementOption = Annotated[
+    Path | None,
+    typer.Option("--statement", help="A bank statement in camt.053 or MT940; nothing is fetched then."),
 ]
 
 
 @app.command()
-def fetch(region: RegionOption, day: DateOption, settlement: SettlementOption = None) -> None:
-    """Fetch the day's settlement report, check that it foots, and land it in the lake; no more."""
-    from pipelines.recon.service import land_day
+def fetch(
+    region: RegionOption, day: DateOption, settlement: SettlementOption = None, statement: StatementOption = None
+) -> None:
+    """Fetch the day's settlement report and bank statement, check that they foot, and land them; no more."""
+    from pipelines.recon.service import land_files
     from regions.region import load_region
     from warehouse.lake import Lake
 
     env, found = environment("lake"), load_region(region)
     lake = Lake.open(found, env)
     try:
-        landed, _ = land_day(lake, found, parse_date(day), env, settlement)
+        landed, _, stated = land_files(lake, found, parse_date(day), env, settlement, statement)
     finally:
         lake.close()
-    typer.echo(_landing(landed, region, day))
+    _tell(landed, stated, region, day, settlement, statement)
 
 
 @app.command()
-def run(region: RegionOption, day: DateOption, settlement: SettlementOption = None) -> None:
-    """Land the day's settlement report and reconcile it with what we booked, in the candidate built for the day."""
+def run(
+    region: RegionOption, day: DateOption, settlement: SettlementOption = None, statement: StatementOption = None
+) -> None:
+    """Land the day's settlement report and bank statement, and reconcile in the candidate built for the day."""
     from pipelines.recon.service import reconcile_day
     from pipelines.recon.summary import print_summary
     from regions.region import load_region
     from warehouse.builds import Warehouse
 
     env, found = environment("lake"), load_region(region)
-    done = reconcile_day(found, parse_date(day), env, settlement)
+    done = reconcile_day(found, parse_date(day), env, settlement, statement)
     if done.record.rerun_of is None or done.landed:
-        typer.echo(_landing(done.landed, region, day))
+        _tell(done.landed, done.statement, region, day, settlement, statement)
     for name in done.unknown_types:
         typer.echo(f"the report has lines of a type that we do not know: {name}", err=True)
     for warning in done.record.warnings:
@@ -77,8 +86,33 @@ def inspect(
         raise typer.Exit(DOES_NOT_FOOT)
 
 
+def _tell(
+    landed: "Landed | None",
+    stated: "LandedStatement | None",
+    region: str,
+    day: str,
+    settlement: Path | None,
+    statement: Path | None,
+) -> None:
+    """Of files, only what was asked for."""
+    if settlement or not statement:
+        typer.echo(_landing(landed, region, day))
+    if statement or not settlement:
+        typer.echo(_stating(stated, region, day))
+
+
 def _landing(landed: "Landed | None", region: str, day: str) -> str:
     if landed is None:
         return f"the gateway has no settlement report of {day} for {region} yet: what was booked stays in transit"
     what = "landed" if landed.is_new else "unchanged since it was landed"
     return f"settlement report {landed.report}: {landed.line_count} lines, {what} (sha256 {landed.sha256[:12]}…)"
+
+
+def _stating(landed: "LandedStatement | None", region: str, day: str) -> str:
+    if landed is None:
+        return f"the bank has no statement of {day} for {region} yet"
+    what = "landed" if landed.is_new else "unchanged since it was landed"
+    return (
+        f"bank statement of {day}: {landed.statement_count} accounts, {landed.entry_count} entries, it foots, {what} "
+        f"(sha256 {landed.sha256[:12]}…)"
+    )

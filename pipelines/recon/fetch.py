@@ -1,4 +1,4 @@
-"""Fetching a gateway's settlement report over HTTP."""
+"""Fetching a gateway's settlement report, and the bank's statement, over HTTP."""
 
 from __future__ import annotations
 
@@ -38,12 +38,8 @@ def fetch_report(region: Region, day: date, env: Mapping[str, str]) -> FetchedRe
 
     Raises ConfigurationError, or ReportUnavailableError if the gateway does not answer as it should.
     """
-    base_url = env.get("SANDBOX_URL", "").rstrip("/")
-    if not base_url:
-        raise ConfigurationError("SANDBOX_URL is not set: set it to the gateway's base URL, or start the local stack")
-    headers = {"Authorization": f"Bearer {region.sandbox_api_key(env)}"}
-    with httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False) as client:
-        entries = [entry for entry in _list(client) if entry["date"] == day.isoformat()]
+    with _client(region, env) as client:
+        entries = [entry for entry in _list(client, "/v1/settlement_reports") if entry["date"] == day.isoformat()]
         if not entries:
             return None
         content = _get(client, f"/v1/settlement_reports/{day.isoformat()}.csv").content
@@ -58,12 +54,37 @@ def fetch_report(region: Region, day: date, env: Mapping[str, str]) -> FetchedRe
     return FetchedReport(f"settlement report of {day}", content, closed_at)
 
 
-def _list(client: httpx.Client) -> list[dict[str, Any]]:
-    response = _get(client, "/v1/settlement_reports")
+def fetch_statement(region: Region, day: date, env: Mapping[str, str]) -> FetchedReport | None:
+    """The bank statement of a day in camt.053, which the sandbox's bank gives, or None if it has none.
+
+    Raises as `fetch_report` does.
+    """
+    with _client(region, env) as client:
+        entries = [entry for entry in _list(client, "/v1/bank_statements") if entry["date"] == day.isoformat()]
+        if not entries:
+            return None
+        content = _get(client, f"/v1/bank_statements/{day.isoformat()}.xml").content
+    if len(content) > REPORT_BYTES_MAX:
+        raise ReportUnavailableError(
+            f"The bank statement of {day} has {len(content)} bytes, the most is {REPORT_BYTES_MAX}"
+        )
+    return FetchedReport(f"bank statement of {day}", content)
+
+
+def _client(region: Region, env: Mapping[str, str]) -> httpx.Client:
+    base_url = env.get("SANDBOX_URL", "").rstrip("/")
+    if not base_url:
+        raise ConfigurationError("SANDBOX_URL is not set: set it to the gateway's base URL, or start the local stack")
+    headers = {"Authorization": f"Bearer {region.sandbox_api_key(env)}"}
+    return httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False)
+
+
+def _list(client: httpx.Client, path: str) -> list[dict[str, Any]]:
+    response = _get(client, path)
     try:
         entries: list[dict[str, Any]] = response.json()["data"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ReportUnavailableError("The gateway's list of settlement reports is not what it should be") from error
+        raise ReportUnavailableError(f"What the gateway lists at {path} is not what it should be") from error
     return entries
 
 

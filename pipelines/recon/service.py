@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING
 
 from pipelines.expectations.door import Door
 from pipelines.recon.fetch import FetchedReport, fetch_report
-from pipelines.recon.formats import adyen
+from pipelines.recon.formats import adyen, stripe
+from pipelines.recon.formats.source import Source
 from pipelines.recon.landing import SETTLEMENT_LINES, Landed, is_landed, land
 from pipelines.recon.settlement import SettlementReport, SettlementReportError
+from pipelines.recon.statements import land_statement
 from regions.errors import UsageError
 from warehouse.builds import Warehouse
 from warehouse.lake import Lake
-from warehouse.lake_files import TableFiles, table_files
+from warehouse.lake_bank import BANK_ENTRIES, BANK_STATEMENTS
+from warehouse.lake_files import table_files
 
 if TYPE_CHECKING:
+    from pipelines.recon.bank_landing import LandedStatement
     from regions.region import Region
     from warehouse.build_record import BuildRecord
 
-SUITE = "settlement_lines"
+SUITE, STRIPE_SUITE = "settlement_lines", "stripe_payouts"
 GATEWAY = "sandbox"  # the only one so far; it prints Adyen's format and moves no real money
 
 
@@ -33,13 +37,20 @@ class Reconciled:
     record: BuildRecord
     landed: Landed | None
     unknown_types: tuple[str, ...] = ()
+    statement: LandedStatement | None = None
 
 
-def reconcile_day(region: Region, day: date, env: Mapping[str, str], settlement: Path | None = None) -> Reconciled:
-    """Land the day's settlement report, unless the candidate is a rerun, and match it in the latest candidate.
+def reconcile_day(
+    region: Region,
+    day: date,
+    env: Mapping[str, str],
+    settlement: Path | None = None,
+    statement: Path | None = None,
+) -> Reconciled:
+    """Land the day's report and bank statement, unless the candidate is a rerun, and match in the latest candidate.
 
-    Raises UsageError without a candidate of that day, SettlementReportError for a report that is refused whole,
-    ReportUnavailableError, TransformError.
+    Raises UsageError without a candidate of that day, SettlementReportError or StatementError for a file that is
+    refused whole, ReportUnavailableError, TransformError.
     """
     warehouse = Warehouse.open(region, env)
     with warehouse.lock():
@@ -49,18 +60,42 @@ def reconcile_day(region: Region, day: date, env: Mapping[str, str], settlement:
                 f"build-{candidate.number} was built for {candidate.business_date}, not for {day}: "
                 f"run `meridian warehouse build --region {region.code} --date {day}` first"
             )
-        if candidate.rerun_of is not None and settlement is None:
+        if candidate.rerun_of is not None and settlement is None and statement is None:
             candidate.inputs.check_files()
             return Reconciled(warehouse.reconcile(candidate, candidate.inputs, candidate.reports), None)
         lake = Lake.open(region, env)
         try:
-            landed, report = land_day(lake, region, day, env, settlement)
-            lines = _lines_of(lake)
+            landed, report, stated = land_files(lake, region, day, env, settlement, statement)
+            lines, statements, entries = (
+                table_files(lake.ensure_table(table)) for table in (SETTLEMENT_LINES, BANK_STATEMENTS, BANK_ENTRIES)
+            )
         finally:
             lake.close()
         reports = candidate.reports | ({landed.report: landed.sha256} if landed else {})
-        record = warehouse.reconcile(candidate, replace(candidate.inputs, settlement_lines=lines), reports)
-        return Reconciled(record, landed, report.unknown_types if report else ())
+        inputs = replace(candidate.inputs, settlement_lines=lines, bank_statements=statements, bank_entries=entries)
+        record = warehouse.reconcile(candidate, inputs, reports)
+        return Reconciled(record, landed, report.unknown_types if report else (), stated)
+
+
+def land_files(
+    lake: Lake,
+    region: Region,
+    day: date,
+    env: Mapping[str, str],
+    settlement: Path | None = None,
+    statement: Path | None = None,
+) -> tuple[Landed | None, SettlementReport | None, LandedStatement | None]:
+    """Land the day's report and bank statement from the gateway, or the files that are given and nothing else.
+
+    Raises ConfigurationError without a gateway, and what landing raises.
+    """
+    from_gateway = settlement is None and statement is None
+    landed, report, stated = None, None, None
+    if settlement or from_gateway:
+        landed, report = land_day(lake, region, day, env, settlement)
+    if statement or from_gateway:
+        stated = land_statement(lake, region, day, env, statement)
+    return landed, report, stated
 
 
 def land_day(
@@ -75,9 +110,18 @@ def land_day(
         return None, None
     door = Door.of(region, env)
     with door.guard(SUITE, fetched.name, fetched.content):
-        if not is_landed(lake, GATEWAY, day, fetched.content):  # judged then
-            door.expect(SUITE, fetched.name, adyen.raw_columns(fetched.content, name=fetched.name))
-        report = adyen.parse_report(fetched.content, name=fetched.name, gateway=GATEWAY, report_date=day)
+        fresh = not is_landed(lake, GATEWAY, day, fetched.content)  # judged then
+        if stripe.recognise(Source.of_bytes(fetched.content, fetched.name)):
+            if fresh:
+                door.expect(STRIPE_SUITE, fetched.name, stripe.raw_columns(fetched.content, name=fetched.name))
+            account = next(gateway.account for gateway in region.gateways if gateway.name == GATEWAY)
+            report = stripe.parse_report(
+                fetched.content, name=fetched.name, gateway=GATEWAY, account=account, report_date=day
+            )
+        else:
+            if fresh:
+                door.expect(SUITE, fetched.name, adyen.raw_columns(fetched.content, name=fetched.name))
+            report = adyen.parse_report(fetched.content, name=fetched.name, gateway=GATEWAY, report_date=day)
         _check_accounts(region, fetched.name, report)
     return land(lake, region, report, fetched.closed_at, livemode=False), report
 
@@ -97,7 +141,3 @@ def _check_accounts(region: Region, name: str, report: SettlementReport) -> None
                 f"{name}, line {line.line_number}: Merchant Account is {line.gateway_account!r}, "
                 f"but region {region.code} has {', '.join(sorted(ours))}"
             )
-
-
-def _lines_of(lake: Lake) -> TableFiles:
-    return table_files(lake.ensure_table(SETTLEMENT_LINES))

@@ -6,7 +6,7 @@ Signs: credit is positive, debit negative. Amounts are integer minor units of th
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from regions.errors import UsageError
@@ -23,6 +23,7 @@ class BankEntry:
     """One entry of a statement. Names of other parties are not in it."""
 
     line_number: int
+    statement_number: int  # from 1, within the file
     statement_id: str
     account: str
     currency: str
@@ -60,6 +61,7 @@ class BankStatement:
     """One statement of an account in one currency; entries stand apart. A balance is None where the format has none."""
 
     line_number: int
+    number: int  # from 1, within the file; one for each account, whatever its currencies
     id: str
     account: str
     currency: str
@@ -86,7 +88,7 @@ class BankStatement:
     def key(self) -> str:
         """Which statement this is, whatever its content and format: landing it again replaces it."""
         day = self.on.isoformat() if self.on else ""
-        return f"{self.account}/{self.currency}/{day}/{number(self.sequence) or self.id}"
+        return f"{self.account}/{self.currency}/{day}/{plain_number(self.sequence) or self.id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,15 @@ class StatementFile:
     sha256: str
     statements: tuple[BankStatement, ...]
     entries: tuple[BankEntry, ...]
+    _by_place: dict[tuple[int, str], BankStatement] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_place = {(one.number, one.currency): one for one in self.statements}
+        object.__setattr__(self, "_by_place", by_place)
+
+    def statement_of(self, entry: BankEntry) -> BankStatement:
+        """The statement that an entry stands in."""
+        return self._by_place[entry.statement_number, entry.currency]
 
     def entry_ids(self, region: str) -> list[str]:
         """An id per entry: a hash of what it says and of how many before it say the same, not of where it stands."""
@@ -104,7 +115,7 @@ class StatementFile:
         ids = []
         for entry in self.entries:
             said = (
-                entry.account, entry.currency, entry.booking_date, entry.value_date, entry.kind, entry.status,
+                self.statement_of(entry).key, entry.booking_date, entry.value_date, entry.kind, entry.status,
                 entry.amount_minor, entry.bank_reference,
             )  # fmt: skip
             seen[said] = seen.get(said, 0) + 1
@@ -113,7 +124,7 @@ class StatementFile:
         return ids
 
 
-def number(sequence: str | None) -> str:
+def plain_number(sequence: str | None) -> str:
     """A statement's number without the zeros before it, so that formats agree on it."""
     text = (sequence or "").strip()
     return text.lstrip("0") or "0" if text.isdecimal() else text

@@ -11,6 +11,8 @@ import yaml
 from pipelines.recon.landing import SETTLEMENT_LINES
 from regions.events import registry
 from warehouse.dbt_runner import PROJECT
+from warehouse.lake_bank import BANK_ENTRIES, BANK_STATEMENTS
+from warehouse.lake_fx import FX_RATES
 from warehouse.lake_tables import EVENTS
 
 CLASSES = {"exportable", "regional"}
@@ -111,6 +113,10 @@ def test_sources_name_columns_that_the_lake_has() -> None:
     }
     assert tables["events"] <= {field.name for field in EVENTS.schema.fields}
     assert tables["settlement_lines"] <= {field.name for field in SETTLEMENT_LINES.schema.fields}
+    documents = [yaml.safe_load(path.read_text()) for path in PROJECT.glob("models/staging/*/*.yml")]
+    for table in (one for document in documents for source in document.get("sources", []) for one in source["tables"]):
+        definition = {one.name: one for one in (BANK_ENTRIES, BANK_STATEMENTS, FX_RATES)}[table["name"]]
+        assert [column["name"] for column in table["columns"]] == [field.name for field in definition.schema.fields]
     assert "pii" not in tables["events"]
 
 

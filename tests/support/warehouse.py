@@ -21,6 +21,7 @@ from regions.region import Region, load_region
 from warehouse.builds import Warehouse
 from warehouse.inputs import Inputs
 from warehouse.lake import LAKE_SEQ, Lake
+from warehouse.lake_bank import BANK_ENTRIES, BANK_STATEMENTS
 from warehouse.lake_catalog import RegionCatalog
 from warehouse.lake_files import table_files
 from warehouse.lake_fx import FX_RATES
@@ -282,7 +283,16 @@ class Bench:
 
     def inputs(self) -> Inputs:
         events, lines = (self.lake.ensure_table(definition) for definition in (EVENTS, SETTLEMENT_LINES))
-        return Inputs(table_files(events), table_files(lines), fx_rates=table_files(self.lake.ensure_table(FX_RATES)))
+        rates, statements, entries = (
+            table_files(self.lake.ensure_table(definition)) for definition in (FX_RATES, BANK_STATEMENTS, BANK_ENTRIES)
+        )
+        return Inputs(
+            table_files(events),
+            table_files(lines),
+            fx_rates=rates,
+            bank_statements=statements,
+            bank_entries=entries,
+        )
 
     def build(self, day: date = DAY) -> None:
         """Build, reconcile, publish."""

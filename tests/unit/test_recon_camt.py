@@ -245,5 +245,6 @@ def test_prefixes_envelopes_and_unknown_versions_are_read() -> None:
 def test_many_entries_of_a_currency_without_decimals_are_read_in_pieces() -> None:
     entry = camt_entry("3").replace('Ccy="EUR"', 'Ccy="JPY"')
     balances = camt_balance("OPBD", "0", currency="JPY") + camt_balance("CLBD", "15000", currency="JPY")
-    found = look(camt(camt_statement(*[entry] * 5000, balances=balances).replace("<Ccy>EUR", "<Ccy>JPY")))
+    entries = [*[entry] * 5000, "\n" * 70_000]
+    found = look(camt(camt_statement(*entries, balances=balances).replace("<Ccy>EUR", "<Ccy>JPY")))
     assert (found["foots"], found["line_count"], found["closing_minor"]) == (True, 5000, 15_000)

@@ -6,6 +6,7 @@ from flask import Flask, Response, request
 from psycopg import Error as DatabaseError
 from psycopg_pool import PoolTimeout
 
+from web.sandbox.bank import routes as bank
 from web.sandbox.captures import routes as captures
 from web.sandbox.cards import routes as cards
 from web.sandbox.cards import saved_routes as saved
@@ -37,7 +38,7 @@ def create_app(settings: Settings | None = None, database: Database | None = Non
     problems.register(app)
     app.before_request(_misbehave)
     app.after_request(pages.harden)
-    api = (payments, captures, refunds, disputes, settlement, rates, tokens, saved)
+    api = (payments, captures, refunds, disputes, settlement, bank, rates, tokens, saved)
     for module in (*api, cards, payer_pages, method_pages, control):
         app.register_blueprint(module.blueprint)
     app.add_url_rule("/healthz", view_func=healthz)

@@ -20,6 +20,7 @@ DEFAULT_TRANSFER_SECONDS = 14 * _DAY
 DEFAULT_DISPUTE_SECONDS = 20.0
 DEFAULT_EVIDENCE_SECONDS = 10 * _DAY
 DEFAULT_IDEMPOTENCY_SECONDS = 7 * _DAY
+_DAYS_MAX = 30
 _SECONDS_MAX = 60 * _DAY
 WEBHOOK_PATH = "/gateways/sandbox/webhooks"
 
@@ -60,6 +61,7 @@ class Settings:
     dispute_seconds: float = DEFAULT_DISPUTE_SECONDS
     evidence_seconds: float = DEFAULT_EVIDENCE_SECONDS
     idempotency_seconds: float = DEFAULT_IDEMPOTENCY_SECONDS
+    payout_days: int = 0  # banking days from a batch's business day to its payout
 
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ) -> "Settings":
@@ -83,6 +85,7 @@ class Settings:
             dispute_seconds=_seconds(env, "SANDBOX_DISPUTE_SECONDS", DEFAULT_DISPUTE_SECONDS),
             evidence_seconds=_seconds(env, "SANDBOX_EVIDENCE_SECONDS", DEFAULT_EVIDENCE_SECONDS),
             idempotency_seconds=_seconds(env, "SANDBOX_IDEMPOTENCY_SECONDS", DEFAULT_IDEMPOTENCY_SECONDS),
+            payout_days=_days(env, "SANDBOX_PAYOUT_DAYS"),
         )
 
     @property
@@ -134,6 +137,13 @@ def _required(env: Mapping[str, str], name: str, purpose: str) -> str:
     if not value:
         raise ConfigurationError(f"{name} is not set: give {purpose}.")
     return value
+
+
+def _days(env: Mapping[str, str], name: str) -> int:
+    text = env.get(name, "") or "0"
+    if not text.isdecimal() or int(text) > _DAYS_MAX:
+        raise ConfigurationError(f"{name} is {text!r}: give between 0 and {_DAYS_MAX} days.")
+    return int(text)
 
 
 def _seconds(env: Mapping[str, str], name: str, default: float) -> float:

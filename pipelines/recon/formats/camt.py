@@ -42,23 +42,24 @@ def recognise(source: Source) -> bool:
     return b"<" in head[:256] and _HEAD.search(head) is not None
 
 
-def scan(source: Source, findings: Findings) -> Iterator[BankEntry]:
-    """The entries that can be read. What is wrong goes to the findings, statements too."""
+def scan(source: Source, findings: Findings, statements: list[BankStatement] | None = None) -> Iterator[BankEntry]:
+    """The entries that can be read; `statements` gets the statements. What is wrong goes to the findings."""
     findings.format = next((name for root, name in MESSAGES.items() if root.encode() in source.head), "camt.053")
-    reader = _Reader(findings)
+    reader = _Reader(findings, statements if statements is not None else [])
     for event, node in elements(source, findings, begin=_BEGIN, take=_TAKE):
         yield from reader.read(event, node)
     reader.finish()
 
 
 class _Reader:
-    def __init__(self, findings: Findings) -> None:
-        self.statements: list[BankStatement] = []
+    def __init__(self, findings: Findings, statements: list[BankStatement]) -> None:
+        self._statements = statements
         self._findings = findings
         self._amounts = Amounts()
         self._document: Node | None = None
         self._is_whole = False
         self._open: _Open | None = None
+        self._opened = 0
         self._details: list[Node] = []
 
     def read(self, event: str, node: Node) -> Iterator[BankEntry]:
@@ -76,7 +77,7 @@ class _Reader:
         elif node.name == "Bal" and self._open:
             self._open.balance(node)
         elif node.name in STATEMENTS and self._open:
-            self.statements += self._open.close()
+            self._statements += self._open.close()
             self._open = None
         elif node.name == "GrpHdr":
             if (page := node.value("MsgPgntn/LastPgInd")) in {"false", "0"}:
@@ -94,7 +95,8 @@ class _Reader:
                 self._version(node)
                 self._document, self._is_whole = node, True
         else:
-            self._open = _Open(node, self._findings, self._amounts)
+            self._opened += 1
+            self._open = _Open(node, self._opened, self._findings, self._amounts)
 
     def _version(self, node: Node) -> None:
         found = _NAMESPACE.fullmatch(node.namespace)
@@ -113,14 +115,15 @@ class _Reader:
             self._findings.refuse(None, "not_camt", "there is no Document with a message of ours in it")
         if self._is_whole and not self._findings.groups and not self._findings.error_count:
             self._findings.refuse(None, "no_statement", "the message holds no statement")
-        check_chain(self.statements, self._findings)
+        check_chain(self._statements, self._findings)
 
 
 class _Open:
     """The statement that is being read."""
 
-    def __init__(self, node: Node, findings: Findings, amounts: Amounts) -> None:
+    def __init__(self, node: Node, number: int, findings: Findings, amounts: Amounts) -> None:
         self._node = node
+        self._number = number
         self._findings = findings
         self._amounts = amounts
         self._balances: list[tuple[str, str, Balance]] = []
@@ -168,6 +171,7 @@ class _Open:
         self._findings.accounts[self.account] = None
         return BankEntry(
             line_number=node.line,
+            statement_number=self._number,
             statement_id=self.id,
             account=self.account,
             currency=currency,
@@ -209,6 +213,7 @@ class _Open:
             booked = [amount for code, amount, is_booked in self._entries if code == currency and is_booked]
             statement = BankStatement(
                 line_number=self._node.line,
+                number=self._number,
                 id=self.id,
                 account=self.account,
                 currency=currency,

@@ -16,7 +16,7 @@ from pipelines.recon.formats.fields import Amounts, FieldError, references
 from pipelines.recon.formats.footing import check_chain, check_statement
 from pipelines.recon.formats.problems import Findings
 from pipelines.recon.formats.source import PIECE_BYTES, Source
-from pipelines.recon.statement import BOOKED, Balance, BankEntry, BankStatement, number
+from pipelines.recon.statement import BOOKED, Balance, BankEntry, BankStatement, plain_number
 
 FORMAT: Final = "mt940"
 _NAMES = re.compile(r"\?3[0-9][^?]*")  # who the other party is, in the structure of German banks
@@ -31,11 +31,11 @@ def recognise(source: Source) -> bool:
     return "\n:20:" in text and "\n:25" in text and any(f"\n:6{n}" in text for n in ("0F:", "0M:", "2F:", "2M:"))
 
 
-def scan(source: Source, findings: Findings) -> Iterator[BankEntry]:
-    """The entries that can be read. What is wrong goes to the findings, statements too."""
+def scan(source: Source, findings: Findings, statements: list[BankStatement] | None = None) -> Iterator[BankEntry]:
+    """The entries that can be read; `statements` gets the statements. What is wrong goes to the findings."""
     findings.format = FORMAT
     findings.details["encoding"] = source.encoding
-    reader = _Reader(findings)
+    reader = _Reader(findings, statements if statements is not None else [])
     for line, tag, value in mt940_fields.fields(source, findings):
         yield from reader.read(line, tag, value)
     yield from reader.finish()
@@ -60,10 +60,10 @@ class _Open:
 
 
 class _Reader:
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, statements: list[BankStatement]) -> None:
         self._findings = findings
         self._amounts = Amounts()
-        self._statements: list[BankStatement] = []
+        self._statements = statements
         self._open: _Open | None = None
         self._entry: BankEntry | None = None  # waits for what field 86 says of it
         findings.version = findings.version or "plain"
@@ -141,6 +141,7 @@ class _Reader:
         texts = ["" if ours == "NONREF" else ours, parts["extra_details"], bank]
         return BankEntry(
             line_number=line,
+            statement_number=len(self._statements) + 1,
             statement_id=opened.id,
             account=_account(opened),
             currency=opened.currency,
@@ -167,13 +168,14 @@ class _Reader:
         opened, self._open = self._open, None
         if opened is None:
             return
-        page = number(opened.page)
+        page = plain_number(opened.page)
         statement = BankStatement(
             line_number=opened.line,
+            number=len(self._statements) + 1,
             id=opened.id,
             account=_account(opened),
             currency=opened.currency or "?",
-            sequence=f"{number(opened.sequence)}/{page}" if page not in {"", "0", "1"} else opened.sequence,
+            sequence=f"{plain_number(opened.sequence)}/{page}" if page not in {"", "0", "1"} else opened.sequence,
             opening=opened.opening,
             closing=opened.closing,
             entry_count=opened.entries,

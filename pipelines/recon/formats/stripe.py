@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Any, Final
 
 from pipelines.recon.formats.fields import Amounts, FieldError
 from pipelines.recon.formats.problems import Findings, Group
@@ -120,6 +120,21 @@ def parse_report(content: bytes, *, name: str, gateway: str, account: str, repor
     if findings.error_count:
         raise SettlementReportError(findings.errors()[0].sentence(name))
     return SettlementReport(gateway, report_date, source.sha256, (*lines, *_implied(lines)))
+
+
+def raw_columns(content: bytes, *, name: str) -> dict[str, list[Any]]:
+    """A report as columns of text as they stand in the file, by name, and `line`. Raises SettlementReportError."""
+    source, findings = Source.of_bytes(content, name), Findings()
+    header = recognise(source)
+    found: dict[str, list[Any]] = {column: [] for column in ("line", *sorted(NEEDED))}
+    if header and check_header(header, NEEDED, _READ, findings):
+        for number, row in rows(source, header, findings):
+            found["line"].append(number)
+            for column in NEEDED:
+                found[column].append(row[column])
+    if findings.error_count:
+        raise SettlementReportError(findings.errors()[0].sentence(name))
+    return found
 
 
 def _implied(lines: list[SettlementLine]) -> Iterator[SettlementLine]:

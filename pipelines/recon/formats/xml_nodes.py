@@ -133,6 +133,8 @@ class _Reader:
     def _text(self, text: str) -> None:
         if self._stack:
             node = self._stack[-1]
+            if not node.text and text.isspace():  # between elements, however many there are
+                return
             if len(node.text) + len(text) > TEXT_MAX:
                 raise _RefusedError(f"an element holds more than {TEXT_MAX} letters")
             node.text += text

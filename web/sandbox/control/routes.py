@@ -7,6 +7,8 @@ from flask import Blueprint, request
 from pydantic import BaseModel, ConfigDict, Field
 
 from web.sandbox import books
+from web.sandbox.bank import planting as bank_planting
+from web.sandbox.bank import service as bank
 from web.sandbox.control import faults
 from web.sandbox.disputes import service as disputes
 from web.sandbox.edge import auth, context
@@ -61,6 +63,16 @@ class TransferRequest(BaseModel):
     amount_minor: Annotated[int, Field(ge=1)] | None = None
 
 
+class StatementRequest(BaseModel):
+    """Body of POST /_control/statement."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    account: str
+    date: date
+    plant: list[bank_planting.Plant] = []
+
+
 class FaultsRequest(BaseModel):
     """Body of POST /_control/faults: only the dials that are to be turned. No account means all of them."""
 
@@ -93,6 +105,17 @@ def show_answer_keys() -> dict[str, Any]:
     account = _account(wish.account)
     with context.database().transaction() as connection:
         return {"data": settlement.answer_keys(connection, account, wish.date)}
+
+
+@blueprint.route("/statement", methods=["GET", "POST"])
+def plant_in_statement() -> dict[str, Any]:
+    """Put errors into the bank's statement of a day, and show what was put there."""
+    document = context.json_body() if request.method == "POST" else request.args.to_dict()
+    wish = StatementRequest.model_validate(document)
+    account = _account(wish.account)
+    with context.database().transaction() as connection:
+        key = bank.plant(connection, account, wish.date, wish.plant, context.settings().payout_days)
+    return {"account": account.name, "date": wish.date.isoformat(), "answer_key": key}
 
 
 @blueprint.get("/books")

@@ -6,12 +6,14 @@ from datetime import date
 from typing import Any
 
 from regions.ids import new_id
+from web.sandbox.bank.domain import pay_day
 from web.sandbox.clock import timestamp
 from web.sandbox.database import Conn
 from web.sandbox.edge.problems import InvalidFieldError
 from web.sandbox.ids import psp_reference
 from web.sandbox.settings import Account
 from web.sandbox.settlement import adyen_report, repository
+from web.sandbox.settlement import stripe_report as stripe_render
 from web.sandbox.settlement.domain import Line, booking_time, closing_lines, day_end, line_of
 from web.sandbox.settlement.planting import Invention, Plant, PlantingError, plant_errors
 
@@ -56,6 +58,17 @@ def report(connection: Conn, account: Account, day: date) -> str | None:
         return None
     parts = [(batch.batch_number, repository.lines(connection, batch.id)) for batch in batches]
     return adyen_report.render(account.name, account.tz, parts)
+
+
+def stripe_report(connection: Conn, account: Account, day: date, banking_days: int) -> str | None:
+    """The payout reconciliation report of a business day, all its batches, or None when none was closed."""
+    batches = repository.batches(connection, account.name, day)
+    if not batches:
+        return None
+    paid_on = pay_day(day, banking_days)
+    return stripe_render.render(
+        (batch.batch_number, paid_on, repository.lines(connection, batch.id)) for batch in batches
+    )
 
 
 def reports(connection: Conn, account: Account, base_url: str) -> list[dict[str, Any]]:

@@ -1,0 +1,99 @@
+"""A day's bank statement on its way into the lake: read, judged at the door, checked, landed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.expectations.door import Door
+from pipelines.recon import bank_landing
+from pipelines.recon.fetch import FetchedReport, fetch_statement
+from pipelines.recon.formats import camt, mt940
+from pipelines.recon.formats.problems import Findings
+from pipelines.recon.formats.source import Source
+from pipelines.recon.statement import BankEntry, BankStatement, StatementError, StatementFile
+from regions.errors import UsageError
+
+if TYPE_CHECKING:
+    from pipelines.recon.bank_landing import LandedStatement
+    from regions.region import Region
+    from warehouse.lake import Lake
+
+SUITE = "bank_entries"
+
+
+def land_statement(
+    lake: Lake, region: Region, day: date, env: Mapping[str, str], path: Path | None = None
+) -> LandedStatement | None:
+    """Fetch the day's statement (or read it from a file), check it, and land it; nothing if the bank has none.
+
+    A file that is refused goes to quarantine. Raises StatementError.
+    """
+    fetched = _read(path) if path else fetch_statement(region, day, env)
+    if fetched is None:
+        return None
+    door = Door.of(region, env)
+    with door.guard(SUITE, fetched.name, fetched.content):
+        file = parse_statement(fetched.content, name=fetched.name)
+        if not bank_landing.is_landed(lake, fetched.content):  # judged then
+            door.expect(SUITE, fetched.name, columns(file))
+        _check_day(day, fetched.name, file)
+    return bank_landing.land(lake, region, file, livemode=False)
+
+
+def parse_statement(content: bytes, *, name: str) -> StatementFile:
+    """Read a file of statements in camt.053 or MT940. Raises StatementError naming the line: nothing is used then."""
+    source, findings = Source.of_bytes(content, name), Findings()
+    statements: list[BankStatement] = []
+    if camt.recognise(source):
+        entries = tuple(camt.scan(source, findings, statements))
+    elif mt940.recognise(source):
+        entries = tuple(mt940.scan(source, findings, statements))
+    else:
+        raise StatementError(f"{name} is not a bank statement: give camt.053 or MT940")
+    if findings.format not in {"camt.053", mt940.FORMAT}:
+        raise StatementError(f"{name} is a {findings.format} message, which states no balances: give camt.053 or MT940")
+    if findings.error_count:
+        raise StatementError(findings.errors()[0].sentence(name))
+    for statement in statements:
+        if statement.on is None:
+            raise StatementError(f"{name}, line {statement.line_number}: statement {statement.id} does not say its day")
+    return StatementFile(findings.format, source.sha256, tuple(statements), entries)
+
+
+def columns(file: StatementFile) -> dict[str, list[Any]]:
+    """What the door judges: each entry as text, by column, and `line`."""
+
+    def texts(name: str) -> list[str]:
+        return [str(value) if (value := getattr(entry, name)) is not None else "" for entry in file.entries]
+
+    def lag(entry: BankEntry) -> int | None:
+        """Days between booking and the end of the statement."""
+        day = file.statement_of(entry).on
+        return (day - entry.booking_date).days if day and entry.booking_date else None
+
+    return {
+        "line": [entry.line_number for entry in file.entries],
+        "lag_days": [lag(entry) for entry in file.entries],
+        **{
+            name: texts(name)
+            for name in ("account", "currency", "kind", "status", "amount_minor", "booking_date", "bank_reference")
+        },
+    }
+
+
+def _read(path: Path) -> FetchedReport:
+    try:
+        return FetchedReport(str(path), path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"The bank statement {path} cannot be read: {error.strerror}") from error
+
+
+def _check_day(day: date, name: str, file: StatementFile) -> None:
+    for statement in file.statements:
+        if statement.on is None or statement.on > day:
+            raise StatementError(
+                f"{name}, line {statement.line_number}: statement {statement.id} is of {statement.on}, after {day}"
+            )
