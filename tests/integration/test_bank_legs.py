@@ -1,16 +1,20 @@
 """Gateway to bank: every error that is planted in a statement is found by its class, and none is invented."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import duckdb
 import pytest
 
+from pipelines.demo.blocks.bank import bank
 from pipelines.recon import bank_landing
 from pipelines.recon.formats import adyen
 from pipelines.recon.landing import land
 from pipelines.recon.statements import parse_statement
+from regions.region import Region
 from tests.support.warehouse import DAY, Bench, TradedDay, bench
 from web.sandbox.bank import camt_statement
 from web.sandbox.bank.domain import Payout, entries_of, statements_of
@@ -84,3 +88,33 @@ def test_every_planted_error_is_found_by_its_class_and_none_is_invented(place: B
     reported = {one["reference"]: one["reported_minor"] for one in key if one["class"] in {"amount", "duplicate"}}
     arrived = dict(rows(place, "SELECT payout_reference, arrived_minor FROM fct_payout_legs"))
     assert {name: arrived[name] for name in reported} == reported
+
+
+def test_the_demos_block_says_what_landed_and_what_is_missing(place: Bench) -> None:
+    def job(*words: str) -> str:
+        path = place.warehouse.path(place.warehouse.published() or 0)
+        with duckdb.connect(str(path), read_only=True) as connection:
+            found = connection.execute(words[words.index("--region") + 2])
+            names = [column[0] for column in found.description or []]
+            return json.dumps([dict(zip(names, row, strict=True)) for row in found.fetchall()])
+
+    reconcile(place, [])
+    shown = bank(Spot(place.region), DAY, job)
+    assert [check.holds for check in shown.checks] == [True, True], shown.checks
+    assert shown.lines == [line for line in shown.lines if line.startswith("camt.053") and line.endswith("foots")]
+    reconcile(place, ["missing_at_bank"])
+    assert [check.holds for check in bank(Spot(place.region), DAY, job).checks] == [True, False]
+    nothing = bank(Spot(place.region), DAY - timedelta(days=1), job)
+    assert [check.holds for check in nothing.checks] == [False, True]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """The region, as the demo's blocks know it."""
+
+    region: Region
+    reader_url: str = ""
+
+    @property
+    def code(self) -> str:
+        return self.region.code

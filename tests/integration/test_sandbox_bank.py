@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from itertools import pairwise
+from threading import Thread
 from typing import Any
 
 import pytest
+from werkzeug.serving import make_server
 
+from pipelines.recon.fetch import fetch_report, fetch_statement
 from pipelines.recon.formats import stripe
 from pipelines.recon.formats.inspection import inspect
 from pipelines.recon.formats.source import Source
@@ -178,3 +181,25 @@ def test_the_stripe_report_says_what_the_adyen_report_says(psp: Psp) -> None:
     refund = next(line for line in lines if line.type == "Refunded")
     assert (refund.psp_reference, refund.gross_minor, refund.batch_number) == (paid["id"], -2500, 1)
     assert refund.modification_merchant_reference
+
+
+def test_reconciliation_fetches_both_files_of_the_day_over_http(psp: Psp) -> None:
+    region = load_region("eu")
+    server = make_server("127.0.0.1", 0, psp.app, threaded=True)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    env = {
+        "SANDBOX_URL": f"http://127.0.0.1:{server.port}",
+        "SANDBOX_API_KEY_EU": psp.settings.accounts[psp.account].api_key,
+    }
+    try:
+        assert fetch_statement(region, today(), env) is None
+        trade(psp)
+        statement, report = fetch_statement(region, today(), env), fetch_report(region, today(), env)
+    finally:
+        server.shutdown()
+        thread.join()
+    assert statement is not None
+    assert report is not None
+    assert (statement.content, statement.name) == (fetch(psp), f"bank statement of {today()}")
+    assert report.content.startswith(b"Company Account,")
