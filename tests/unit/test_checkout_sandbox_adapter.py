@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from regions.money import Money
+from web.gateways import signatures
 from web.gateways.domain import AttemptNews, Authorisation, Fact, Inquiry, RefundNews, RefundOrder, StepFact, ThreeDs
 from web.gateways.errors import GatewayDocumentError, WebhookRejectedError
-from web.gateways.sandbox import signatures
-from web.gateways.sandbox.adapter import SandboxGateway, SandboxSettings
+from web.gateways.sandbox.adapter import HEADER, SandboxGateway, SandboxSettings
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SECRET = "whsec_test"
@@ -163,7 +163,7 @@ def webhook(kind: str, data: dict[str, Any], account: str = "MeridianEU") -> byt
 
 
 def verified(body: bytes, header: str | None, now: datetime = NOW) -> str:
-    headers = {} if header is None else {signatures.HEADER: header}
+    headers = {} if header is None else {HEADER: header}
     return answering(200, {}).verify_webhook(headers, body, now)
 
 

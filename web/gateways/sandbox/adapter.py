@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 
+from web.gateways import signatures
 from web.gateways.capabilities import Capabilities, ClientKind, ClientSide
 from web.gateways.disputes import Dispute, DisputePage
 from web.gateways.domain import (
@@ -35,7 +36,7 @@ from web.gateways.errors import (
 from web.gateways.exchange import DEADLINES, Line, Refusal
 from web.gateways.outcomes import attempt_looked_up, attempt_of, looked_up, reading, step_of
 from web.gateways.reading import parse
-from web.gateways.sandbox import signatures, webhooks
+from web.gateways.sandbox import webhooks
 from web.gateways.sandbox.documents import (
     CaptureDocument,
     CaptureList,
@@ -60,6 +61,7 @@ log = logging.getLogger(__name__)
 NOT_FOUND_AFTER = timedelta(seconds=90)
 DESCRIBE_DEADLINES = httpx.Timeout(1.0)
 CHANNEL = "meridian-sandbox"
+HEADER = "Sandbox-Signature"
 _EVIDENCE_KINDS = frozenset({"text", "receipt", "shipping_documentation", "customer_communication", "refund_policy"})
 _GONE = 404
 
@@ -248,7 +250,7 @@ class SandboxGateway:
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> str:
         """Check signature, age and account; return the sandbox's event id."""
-        signatures.verify(self._settings.webhook_secret.encode(), headers.get(signatures.HEADER), body, now)
+        signatures.verify(self._settings.webhook_secret.encode(), headers.get(HEADER), body, now, HEADER)
         try:
             document = parse(WebhookDocument, body)
         except GatewayDocumentError as error:

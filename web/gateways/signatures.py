@@ -1,4 +1,4 @@
-"""The sandbox's webhook signature: `Sandbox-Signature: t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">`."""
+"""Webhook signatures as Stripe made them and others took over: `t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">`."""
 
 import hashlib
 import hmac
@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from web.gateways.errors import WebhookRejectedError
 
-HEADER = "Sandbox-Signature"
 TOLERANCE = timedelta(minutes=5)
 
 
@@ -16,15 +15,18 @@ def sign(secret: bytes, body: bytes, at: datetime) -> str:
     return f"t={seconds},v1={_digest(secret, seconds, body)}"
 
 
-def verify(secret: bytes, header: str | None, body: bytes, now: datetime) -> None:
-    """Raise WebhookRejectedError unless the body was signed with this secret within the tolerance of now."""
+def verify(secret: bytes, header: str | None, body: bytes, now: datetime, name: str) -> None:
+    """Raise WebhookRejectedError unless the body was signed with this secret within the tolerance of now.
+
+    `name` is the header's.
+    """
     if not header:
-        raise WebhookRejectedError(f"The {HEADER} header is missing.")
+        raise WebhookRejectedError(f"The {name} header is missing.")
     fields = [part.partition("=") for part in header.split(",")]
-    stamps = [value for name, _, value in fields if name.strip() == "t"]
-    digests = [value for name, _, value in fields if name.strip() == "v1"]
+    stamps = [value for key, _, value in fields if key.strip() == "t"]
+    digests = [value for key, _, value in fields if key.strip() == "v1"]
     if len(stamps) != 1 or not (stamps[0].isascii() and stamps[0].isdigit()) or not digests:
-        raise WebhookRejectedError(f"The {HEADER} header is malformed.")
+        raise WebhookRejectedError(f"The {name} header is malformed.")
     seconds = int(stamps[0][:18])
     expected = _digest(secret, seconds, body).encode()
     # Every digest is compared, in constant time: during a change of secret a sender signs with both.
