@@ -12,6 +12,7 @@ PARTS: dict[str, str | tuple[str, ...]] = {
     "pipelines.stack.commands": ("up", "down", "status", "logs"),
     "pipelines.stack.region_commands": "region",
     "pipelines.demo.commands": ("demo",),
+    "pipelines.sandbox.commands": "sandbox",
     "pipelines.topics.commands": "topics",
     "pipelines.outbox.commands": "outbox",
     "pipelines.relay.commands": "relay",

@@ -19,3 +19,4 @@ within pipelines kernel.in pipelines.in
 within local {kernel,service,pipelines,local}.in
 within airflow {kernel,pipelines,airflow}.in
 compile bootstrap bootstrap.in "${@:2}"
+compile tools/localstripe tools/localstripe.in "${@:2}"   # an environment of its own, for tests only

@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 import psycopg
 
-from pipelines.demo.control import Control
 from pipelines.demo.figures import Book, Break, Funnel, Judged, Reported, Traded
+from pipelines.sandbox.control import Control
 from regions.region import Region
 from warehouse.lake import Lake
 

@@ -21,11 +21,11 @@ from pipelines.demo.blocks.fx import fx
 from pipelines.demo.blocks.group import group
 from pipelines.demo.blocks.retention import retention
 from pipelines.demo.checks import Check, all_checks
-from pipelines.demo.control import Control
 from pipelines.demo.figures import Figures
 from pipelines.demo.merchant import Merchant
 from pipelines.demo.script import plan
 from pipelines.demo.traders import Market, Played, make_client, trade
+from pipelines.sandbox.control import Control
 from pipelines.stack.commands import UP_TIMEOUT_S
 from pipelines.stack.plan import Request
 from pipelines.stack.state import StateFolder

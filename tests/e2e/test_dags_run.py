@@ -16,10 +16,10 @@ import pytest
 
 from pipelines.bootstrap import environment
 from pipelines.demo import cards
-from pipelines.demo.control import Control
 from pipelines.demo.merchant import Merchant
 from pipelines.demo.payer import Person, Visit
 from pipelines.demo.traders import make_client
+from pipelines.sandbox.control import Control
 from regions.region import load_region
 from tests.support.airflow import AirflowRunner, running_airflow
 from tests.support.local_stack import LocalStack

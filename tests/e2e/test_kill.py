@@ -22,11 +22,11 @@ import pytest
 
 from pipelines.demo import cards, collect
 from pipelines.demo.checks import same_books, same_ids
-from pipelines.demo.control import Control
 from pipelines.demo.merchant import Merchant
 from pipelines.demo.payer import Person, Visit
 from pipelines.demo.script import Behaviour, Errand, plan
 from pipelines.demo.traders import Market, Played, make_client, trade
+from pipelines.sandbox.control import Control
 from pipelines.stack import programs
 from pipelines.stack.plan import Request, make_plan
 from pipelines.stack.state import StateFolder

@@ -8,6 +8,7 @@ from regions.money import Money
 from web.clock import utc_now
 from web.db.scope import Scope, Tenant, tenant_scope
 from web.db.steps import Settled, gateway_call
+from web.gateways.capabilities import Lookup
 from web.gateways.domain import RefundAnswer, RefundOrder, StepFact
 from web.gateways.protocol import Gateway
 from web.payments import repository as payments
@@ -66,9 +67,12 @@ def _resolve_refund(wiring: Wiring, claimed: DueRefund) -> None:
 
     def intend(scope: Scope) -> RefundOrder | Settled[Refund | None]:
         refund = refunds.get(scope, claimed.id)
-        if refund is not None and refund.status is RefundStatus.PENDING:
-            return order
-        return Settled(None)
+        if refund is None or refund.status is not RefundStatus.PENDING:
+            return Settled(None)
+        # Sending again is how a gateway without a look-up is asked. Once it has taken the refund that tells nothing
+        # more, and after its keys have expired it would give the money twice: its webhook tells the end.
+        is_taken = refund.gateway_reference is not None and gateway.capabilities.lookup is Lookup.RESEND
+        return Settled(None) if is_taken else order
 
     gateway_call(
         lambda: _scope(wiring, Tenant(claimed.id, claimed.merchant_id, claimed.livemode)),

@@ -127,6 +127,7 @@ class Inquiry:
     attempt_id: str
     sent_at: datetime
     gateway_reference: str | None = None
+    amount: Money | None = None
     order: Authorisation | None = None
     returned: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 

@@ -88,7 +88,8 @@ def create_payment(scope: Scope, new: NewPayment) -> Created:
 
 def inquiry_about(attempt: Attempt, returned: Mapping[str, str] | None = None) -> Inquiry:
     """The question what became of an attempt; `returned` is what the payer's browser brought back from the gateway."""
-    return Inquiry(attempt.id, attempt.created_at, attempt.gateway_reference, returned=returned or {})
+    amount = Money(attempt.amount_minor, attempt.currency)
+    return Inquiry(attempt.id, attempt.created_at, attempt.gateway_reference, amount, returned=returned or {})
 
 
 def apply_outcome(scope: Scope, attempt_id: str, answer: Answer, not_found_after: timedelta) -> Payment | None:

@@ -74,7 +74,7 @@ class Bench:
 
 def ask(order: Authorisation, reference: str | None = None, returned: dict[str, str] | None = None) -> Inquiry:
     """The question what became of an attempt that was sent just now."""
-    return Inquiry(order.attempt_id, datetime.now(UTC), reference, order, returned or {})
+    return Inquiry(order.attempt_id, datetime.now(UTC), reference, order.amount, order, returned or {})
 
 
 def refund_of(reference: str, amount: Money = PRICE) -> RefundOrder:

@@ -1,8 +1,8 @@
 """What stands before localstripe, so that it answers as Stripe's docs say where it does not.
 
 localstripe keeps payments, charges, refunds and customers. It knows no Idempotency-Key, no return URLs, no redirects
-for 3-D Secure, no decline codes but one, no limits on refunds, no Checkout pages, no disputes, and tells no webhook of a
-payment: those are here.
+for 3-D Secure, no decline codes but one, no limits on refunds, no Checkout pages, no disputes, and tells no webhook of
+a payment: those are here.
 """
 
 import hashlib

@@ -113,8 +113,7 @@ class AdyenGateway:
         if result:
             key = f"{inquiry.attempt_id}-{hashlib.sha256(result.encode()).hexdigest()[:16]}"
             got = self._post("/payments/details", {"details": {"redirectResult": result}}, key)
-            asked = order.amount if order else None
-            return attempt_looked_up(got, lambda raw: _payment(raw, inquiry.attempt_id).answer(asked, capture))
+            return attempt_looked_up(got, lambda raw: _payment(raw, inquiry.attempt_id).answer(inquiry.amount, capture))
         session = inquiry.returned.get("sessionResult")
         if session and inquiry.gateway_reference:
             path = f"/sessions/{quote(inquiry.gateway_reference, safe='')}"

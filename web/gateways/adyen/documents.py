@@ -67,6 +67,8 @@ class PaymentDocument(Document):
         match fact:
             case Fact.CAPTURED:
                 moved = self.amount.money() if self.amount else asked
+                if moved is None:
+                    raise GatewayDocumentError("Adyen names no amount, and we know of none.")
                 taken = Fact.AUTHORISED if capture is CaptureMode.MANUAL else Fact.CAPTURED
                 return Answer(
                     taken, self._reference(), card=card, moved=moved, saved=saved_of(self.additionalData, card)

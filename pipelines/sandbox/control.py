@@ -32,9 +32,37 @@ class Control:
         body = {"account": account, "date": day.isoformat(), "plant": list(plants)}
         return self._read(self._call("POST", "/_control/settle", self._key, json=body))
 
-    def turn_faults(self, account: str, **dials: int) -> None:
-        """Make the account's gateway misbehave: latency_ms, duplicate_webhooks, webhook_delay_ms, …."""
-        self._read(self._call("POST", "/_control/faults", self._key, json={"account": account, **dials}))
+    def turn_faults(self, account: str, **dials: int) -> dict[str, Any]:
+        """Make the account's gateway misbehave (latency_ms, duplicate_webhooks, …), and show all dials."""
+        shown = self._read(self._call("POST", "/_control", self._key, json={"account": account, **dials}))
+        dial: dict[str, Any] = shown["data"][0]
+        return dial
+
+    def dispute(self, account: str, payment_id: str, **wishes: object) -> dict[str, Any]:
+        """Let a payer complain: reason, amount_minor, respond_within_seconds."""
+        given = {name: value for name, value in wishes.items() if value is not None}
+        body = {"account": account, "payment_id": payment_id, **given}
+        return self._read(self._call("POST", "/_control/disputes", self._key, json=body))
+
+    def decide(self, account: str, dispute_id: str, outcome: str) -> dict[str, Any]:
+        """Let the bank decide a dispute: won or lost."""
+        body = {"account": account, "outcome": outcome}
+        return self._read(self._call("POST", f"/_control/disputes/{dispute_id}", self._key, json=body))
+
+    def transfer(self, account: str, payment_id: str, amount_minor: int | None) -> dict[str, Any]:
+        """Let a payer push money."""
+        body: dict[str, Any] = {"account": account, "payment_id": payment_id}
+        body |= {} if amount_minor is None else {"amount_minor": amount_minor}
+        return self._read(self._call("POST", "/_control/transfers", self._key, json=body))
+
+    def payment_of(self, reference: str, api_key: str) -> str:
+        """The PSP's id of a payment, by its own id or by our attempt's; raises ControlError when there is none."""
+        if not reference.startswith("att_"):
+            return reference
+        found = self.get("/v1/payments", key=api_key, reference=reference)["data"]
+        if not found:
+            raise ControlError(f"The simulated PSP knows no payment of the attempt {reference}.")
+        return str(found[-1]["id"])
 
     def get(self, path: str, *, key: str | None = None, **parameters: str) -> dict[str, Any]:
         """A document, with the control key or an account's own."""
