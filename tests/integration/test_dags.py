@@ -84,14 +84,13 @@ print("RESULT" + json.dumps({
 """
 
 
-def read(home: Path, **more: str) -> dict[str, Any]:
+def read(home: Path) -> dict[str, Any]:
     env = {
         **os.environ,
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/never-made.db",
         "PYTHONPATH": str(REPOSITORY),
-        **more,
     }
     command = [sys.executable, "-c", READ, str(DAGS)]
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=home, check=False)
@@ -115,12 +114,6 @@ def test_every_region_has_every_dag_and_nothing_fails_to_import(bag: dict[str, A
     assert bag["errors"] == {}
     wanted = {f"{name}_{code}": steps for name, steps in REGIONAL.items() for code in load_catalog()} | GLOBAL
     assert {name: sorted(dag["tasks"]) for name, dag in bag["dags"].items()} == wanted
-
-
-def test_an_airflow_may_serve_some_regions_only(tmp_path: Path) -> None:
-    found = read(tmp_path, MERIDIAN_AIRFLOW_REGIONS="eu, us")["dags"]
-    assert set(found) == {f"{name}_{code}" for name in REGIONAL for code in ("eu", "us")} | set(GLOBAL)
-    assert found["global_warehouse"]["waits_for"] == ["meridian://eu/warehouse", "meridian://us/warehouse"]
 
 
 def test_every_dag_says_what_it_is_for_and_runs_alone(bag: dict[str, Any]) -> None:
