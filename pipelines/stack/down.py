@@ -23,6 +23,7 @@ def take_down(state: StateFolder) -> int:
         supervisor.stop_all([name for name in names if not name.startswith(INFRASTRUCTURE)])
         supervisor.stop_all([name for name in names if name.startswith(INFRASTRUCTURE)])
         supervisor.shutdown()
+        end_orphans(state)  # a job that Airflow had started is in a session of its own
         return len(names)
 
 

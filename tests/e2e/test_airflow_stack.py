@@ -2,11 +2,14 @@
 
 import time
 
+import psutil
 import pytest
 
 from pipelines.orchestration.client import AirflowClient
 from pipelines.stack.state import StateFolder
+from pipelines.stack.supervisor import orphans
 from tests.support.local_stack import LocalStack, running_stack
+from tests.support.stream import await_that
 
 pytestmark = [pytest.mark.airflow, pytest.mark.stack, pytest.mark.campaign]
 
@@ -28,6 +31,15 @@ def test_a_day_that_is_triggered_is_followed_by_everything_that_waits_for_it() -
             run = await_run(client, name)
             assert run["state"] == "success", name
             assert run["partition_key"] == DAY, name
+        stack.must("airflow", "trigger", "region_day_eu", "--date", DAY, "--refresh")
+        await_that("a job of the day is at work", lambda: len(jobs(stack)) > 0, SECONDS)
+        stack.must("down")
+        assert not jobs(stack), "a job goes with its stack"
+
+
+def jobs(stack: LocalStack) -> list[psutil.Process]:
+    """What a task has started."""
+    return [one for one in orphans(StateFolder(stack.state)) if "warehouse" in one.cmdline()]
 
 
 def await_parsed(stack: LocalStack, name: str) -> None:
