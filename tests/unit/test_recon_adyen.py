@@ -174,7 +174,7 @@ def journal(kind: str, net: str, **more: str) -> dict[str, str]:
 
 
 def test_inspection_counts_and_sums_each_type_and_says_what_each_batch_pays_out() -> None:
-    found = look(text(settled(), settled(), payout("19.40")))
+    found = look(text(settled(), settled(**{"Modification Reference": "M2"}), payout("19.40")))
     assert (found["format"], found["account"], found["batch_ids"]) == ("adyen_settlement_detail", "MeridianEU", ["7"])
     assert found["totals"] == [
         {"type": "MerchantPayout", "currency": "EUR", "count": 1, "sum_minor": -1940, "fees_minor": 0},
@@ -269,3 +269,17 @@ def test_a_report_of_many_lines_that_lost_its_end_is_refused() -> None:
     cut = look(whole[: len(whole) * 2 // 3])
     assert not cut["foots"]
     assert cut["problems"][-1]["line"] > 2000
+
+
+def test_letters_of_the_header_and_times_without_seconds_may_differ() -> None:
+    content = text(settled(**{"Creation Date": "2026-03-14T10:00"}), payout())
+    head, _, rest = content.partition("\n")
+    found = parse(f"{head.upper().replace('NET CREDIT', 'Net  credit')}\n{rest}")
+    assert found.lines[0].created_at == datetime(2026, 3, 14, 9, tzinfo=UTC)
+
+
+def test_a_movement_that_stands_twice_is_named_but_lands() -> None:
+    row = settled(**{"Modification Reference": "M1"})
+    found = look(text(row, settled(**{"Modification Reference": "M2"}), row, payout("29.10")))
+    assert [(one["code"], one["severity"], one["line"]) for one in found["problems"]] == [("line_twice", "warning", 4)]
+    assert found["foots"]

@@ -7,11 +7,12 @@ header.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final, Never
 
-from pipelines.recon.formats.batches import Batches
+from pipelines.recon.formats.batches import MOVEMENTS, Batches
 from pipelines.recon.formats.fields import Amounts, FieldError
 from pipelines.recon.formats.problems import Findings
 from pipelines.recon.formats.source import Source
@@ -42,6 +43,8 @@ OPTIONAL: Final = (
     "Booking Date TimeZone",
 )
 COLUMNS: Final = NEEDED | set(OPTIONAL)
+_NAMES: Final = {name.casefold(): name for name in COLUMNS}
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2})?")
 _VERSIONS: Final = (  # by the newest column that a version brought
     ("Booking Date", "with booking dates"),
     ("Payment Method Variant", "with payment method variants"),
@@ -51,7 +54,7 @@ _VERSIONS: Final = (  # by the newest column that a version brought
 
 def recognise(source: Source) -> Header | None:
     """Where the report's header stands, if it is one."""
-    return find_header(source, MARKS)
+    return find_header(source, MARKS, _name)
 
 
 def scan(source: Source, header: Header, findings: Findings) -> Iterator[SettlementLine]:
@@ -62,6 +65,7 @@ def scan(source: Source, header: Header, findings: Findings) -> Iterator[Settlem
     if not check_header(header, NEEDED, COLUMNS, findings):
         return
     batches, amounts = Batches(), Amounts()
+    seen: dict[int, int] = {}
     for number, fields in rows(source, header, findings):
         try:
             line = _Row(number, fields, amounts).line()
@@ -76,6 +80,7 @@ def scan(source: Source, header: Header, findings: Findings) -> Iterator[Settlem
         findings.accounts[line.gateway_account] = None
         findings.ids[str(line.batch_number)] = None
         batches.add(line, str(line.batch_number), findings)
+        _tell_twice(line, seen, findings)
         yield line
     batches.finish(findings)
 
@@ -116,6 +121,24 @@ def _header(source: Source) -> Header:
     if header is None:
         raise SettlementReportError(f"{source.name}: no header: no line has the columns Type and Batch Number")
     return header
+
+
+def _name(column: str) -> str:
+    """A column as we call it, however its letters and blanks are written."""
+    plain = " ".join(column.split())
+    return _NAMES.get(plain.casefold(), plain)
+
+
+def _tell_twice(line: SettlementLine, seen: dict[int, int], findings: Findings) -> None:
+    """The same movement on two lines may be a mistake; matching makes the second one a break."""
+    if line.psp_reference is None or line.type not in MOVEMENTS:
+        return
+    said = hash((line.type, line.psp_reference, line.modification_reference, line.gross_currency, line.gross_minor))
+    first = seen.setdefault(said, line.line_number)
+    if first != line.line_number:
+        findings.note(
+            line.line_number, "line_twice", f"{line.type} of {line.psp_reference} stands at line {first} already"
+        )
 
 
 class _RowError(ValueError):
@@ -191,8 +214,10 @@ class _Row:
     def _moment(self, column: str, zone_column: str) -> datetime:
         text = self._needed(column)
         try:
-            local = datetime.strptime(text, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - its zone is in the next column
+            local = datetime.fromisoformat(text) if _TIME.fullmatch(text) else None
         except ValueError:
+            local = None
+        if local is None:
             self._refuse(column, f"is {text!r}, not a time such as 2026-01-31 23:50:00")
         place = self._text(zone_column)  # the oldest versions have none
         found = zone(place) if place else UTC

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import date
 from typing import Final
 
 from pipelines.recon.formats.camt_checks import check_details, check_exchange, check_summary
-from pipelines.recon.formats.fields import Amounts, FieldError, day, references
+from pipelines.recon.formats.camt_fields import day_of, direction_of, flag, transaction_code, without_parties
+from pipelines.recon.formats.fields import Amounts, FieldError, references
 from pipelines.recon.formats.footing import check_chain, check_statement
 from pipelines.recon.formats.problems import Findings
 from pipelines.recon.formats.source import Source
@@ -66,7 +66,7 @@ class _Reader:
         if event == "begin":
             self._begin(node)
         elif node.name == "TxDtls":
-            self._details.append(_without_parties(node))
+            self._details.append(without_parties(node))
         elif node.name == "Ntry" and self._open:
             entry = self._open.entry(node, self._details)
             self._details = []
@@ -110,7 +110,10 @@ class _Reader:
             self._findings.note(node.line, "version", f"version {found[3]} is not one of 02 to 08; read as 08")
 
     def finish(self) -> None:
-        """What only the whole file can show."""
+        """What only the whole file can show; of a statement that was cut off, at least whose it is."""
+        if self._open:
+            self._findings.ids[self._open.id] = None
+            self._findings.accounts[self._open.account] = None
         if not self._is_whole and not self._findings.error_count:
             self._findings.refuse(None, "not_camt", "there is no Document with a message of ours in it")
         if self._is_whole and not self._findings.groups and not self._findings.error_count:
@@ -145,10 +148,10 @@ class _Open:
         self._count += 1
         try:
             amount_minor, currency = self._amount(node)
-            direction = _direction(node)
-            is_reversal = _flag(node, "RvslInd")
+            direction = direction_of(node)
+            is_reversal = flag(node, "RvslInd")
             status = (node.value("Sts/Cd", "Sts/Prtry", "Sts") or BOOKED).upper()
-            booking, value = (_date(node, name) for name in ("BookgDt", "ValDt"))
+            booking, value = (day_of(node, name) for name in ("BookgDt", "ValDt"))
         except FieldError as error:
             self._findings.refuse(node.line, "field", f"entry {self._count}: {error}")
             return None
@@ -181,7 +184,7 @@ class _Open:
             kind=f"{direction}-RVSL" if is_reversal else direction,
             status=status,
             amount_minor=signed,
-            transaction_code=_code(node),
+            transaction_code=transaction_code(node),
             bank_reference=node.value("AcctSvcrRef"),
             references=references(texts),
             detail_count=len(details),
@@ -195,8 +198,8 @@ class _Open:
         kind = node.value("Tp/CdOrPrtry/Cd", "Tp/CdOrPrtry/Prtry", "Tp/Cd") or "?"
         try:
             amount_minor, currency = self._amount(node)
-            signed = amount_minor if _direction(node) == "CRDT" else -amount_minor
-            self._balances.append((kind.upper(), currency, Balance(signed, _date(node, "Dt"), node.line)))
+            signed = amount_minor if direction_of(node) == "CRDT" else -amount_minor
+            self._balances.append((kind.upper(), currency, Balance(signed, day_of(node, "Dt"), node.line)))
         except FieldError as error:
             self._findings.refuse(node.line, "field", f"balance {kind}: {error}")
 
@@ -262,36 +265,3 @@ class _Open:
             return self._amounts.minor(amount.text.strip(), currency), currency
         except FieldError as error:
             raise FieldError(f"Amt {error}") from error
-
-
-def _without_parties(node: Node) -> Node:
-    """Who the other parties are is nobody's business here."""
-    node.children = [child for child in node.children if child.name not in {"RltdPties", "RltdAgts"}]
-    return node
-
-
-def _direction(node: Node) -> str:
-    found = node.value("CdtDbtInd") or ""
-    if found not in {"CRDT", "DBIT"}:
-        raise FieldError(f"CdtDbtInd is {found!r}, not CRDT or DBIT")
-    return found
-
-
-def _flag(node: Node, name: str) -> bool:
-    found = node.value(name) or "false"
-    if found not in {"true", "false", "1", "0"}:
-        raise FieldError(f"{name} is {found!r}, not true or false")
-    return found in {"true", "1"}
-
-
-def _date(node: Node, name: str) -> date | None:
-    found = node.value(f"{name}/Dt", f"{name}/DtTm", name)
-    try:
-        return day(found) if found else None
-    except FieldError as error:
-        raise FieldError(f"{name} {error}") from error
-
-
-def _code(node: Node) -> str | None:
-    parts = [node.value(f"BkTxCd/Domn/{path}") for path in ("Cd", "Fmly/Cd", "Fmly/SubFmlyCd")]
-    return "-".join(part for part in parts if part) or node.value("BkTxCd/Prtry/Cd")
