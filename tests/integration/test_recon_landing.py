@@ -89,3 +89,31 @@ def test_another_regions_account_is_refused(place: Bench, tmp_path: Path) -> Non
 def test_a_file_that_is_not_there_is_named(place: Bench, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"missing\.csv cannot be read: No such file"):
         land_day(place.lake, place.region, DAY, {}, tmp_path / "missing.csv")
+
+
+STRIPE = b"""automatic_payout_id,balance_transaction_id,created_utc,currency,gross,fee,net,reporting_category,source_id
+po_7,txn_1,2026-03-14 10:00:00,eur,100.00,3.20,96.80,charge,ch_1
+po_7,txn_2,2026-03-14 11:00:00,eur,-20.00,0.00,-20.00,refund,re_1
+"""
+
+
+def test_stripes_report_lands_as_the_regions_account_with_its_payout(place: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "payouts.csv"
+    path.write_bytes(STRIPE)
+    landed, report = land_day(place.lake, place.region, DAY, {"MERIDIAN_STATE": str(tmp_path)}, path)
+    assert landed
+    assert report
+    assert (landed.line_count, report.unknown_types) == (3, ())
+    source = place.inputs().settlement_lines.duckdb_sql()
+    rows = duckdb.sql(
+        f"SELECT gateway_account, type, batch_number, net_minor FROM {source} ORDER BY net_minor"
+    ).fetchall()
+    assert rows == [
+        ("MeridianEU", "MerchantPayout", 7, -7680),
+        ("MeridianEU", "Refunded", 7, -2000),
+        ("MeridianEU", "Settled", 7, 9680),
+    ]
+    path.write_bytes(STRIPE.replace(b"txn_2", b"txn_1"))
+    with pytest.raises(UsageError, match="balance_transaction_id: `txn_1` must stand once in the file"):
+        land_day(place.lake, place.region, DAY, {"MERIDIAN_STATE": str(tmp_path)}, path)
+    assert len(list(tmp_path.glob("quarantine/eu/*/*/report.html"))) == 1
