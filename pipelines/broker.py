@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 librdkafka_logger = logging.getLogger("librdkafka")
 librdkafka_logger.setLevel(logging.CRITICAL)
 
+COPIES = 3  # of each record, where there are so many brokers
 UNROUTED = "unrouted"  # the family of rows whose own family no contract knows: they flow on, into quarantine
 
 
@@ -69,7 +70,7 @@ def ensure_topics(region: Region, bootstrap: str, timeout_seconds: float = 5.0) 
     wanted = topic_partitions(region)
     try:
         existing = admin.list_topics(timeout=timeout_seconds).topics
-        replication = min(3, max(1, len(admin.list_topics(timeout=timeout_seconds).brokers)))
+        replication = min(COPIES, max(1, len(admin.list_topics(timeout=timeout_seconds).brokers)))
     except KafkaException as error:
         raise BrokerUnreachableError(unreachable_sentence(region, bootstrap)) from error
     for name, partitions in wanted.items():
@@ -91,7 +92,9 @@ def unreachable_sentence(region: Region, bootstrap: str) -> str:
 
 
 def _create(admin: AdminClient, wanted: Mapping[str, int], replication: int, timeout_seconds: float) -> None:
-    topics = [NewTopic(name, partitions, replication) for name, partitions in wanted.items()]
+    # What one broker alone has is not safe, whatever the cluster's own default is.
+    config = {"min.insync.replicas": "2"} if replication >= COPIES else {}
+    topics = [NewTopic(name, partitions, replication, config=config) for name, partitions in wanted.items()]
     for name, future in admin.create_topics(topics, operation_timeout=timeout_seconds).items():
         try:
             future.result(timeout_seconds)

@@ -10,6 +10,8 @@ POINTS: Final = frozenset(
     {
         "relay.after_produce",  # produced and acknowledged, the cursor not moved
         "relay.after_snapshot",  # the next snapshot persisted, nothing produced
+        "relay.in_batch",  # some of the batch produced, nothing known to be acknowledged
+        "relay.after_cursor",  # the cursor moved
         "ingest.after_data_file",  # data written, the commit not made
         "ingest.after_commit",
         "lake.after_compaction_files",  # compacted files written, not committed

@@ -58,6 +58,7 @@ class Relay:
         numbering = self._send(batch)
         faults.reach("relay.after_produce")
         repository.move_cursor(self._connection, batch, numbering.partitions, numbering.count)
+        faults.reach("relay.after_cursor")
         return numbering.count
 
     def _send(self, batch: Batch) -> Numbering:
@@ -67,6 +68,7 @@ class Relay:
         with closing(read_ahead(repository.rows_of(self._connection, batch))) as pages:
             for page in pages:
                 self._producer.produce(self._writer.records(page, numbering))
+                faults.reach("relay.in_batch")
         self._producer.await_acknowledgements()
         return numbering
 
