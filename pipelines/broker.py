@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 librdkafka_logger = logging.getLogger("librdkafka")
 librdkafka_logger.setLevel(logging.CRITICAL)
 
+CREATE_FACTOR = 6  # a broker that has just started takes longer to make a topic than to answer
 COPIES = 3  # of each record, where there are so many brokers
 UNROUTED = "unrouted"  # the family of rows whose own family no contract knows: they flow on, into quarantine
 
@@ -79,7 +80,7 @@ def ensure_topics(region: Region, bootstrap: str, timeout_seconds: float = 5.0) 
             raise TopicMismatchError(f"Topic {name} has {found} partitions, its contract says {partitions}")
     absent = [name for name in wanted if name not in existing or existing[name].error is not None]
     if absent:
-        _create(admin, {name: wanted[name] for name in absent}, replication, timeout_seconds)
+        _create(admin, {name: wanted[name] for name in absent}, replication, CREATE_FACTOR * timeout_seconds)
     return absent
 
 
@@ -98,6 +99,8 @@ def _create(admin: AdminClient, wanted: Mapping[str, int], replication: int, tim
     for name, future in admin.create_topics(topics, operation_timeout=timeout_seconds).items():
         try:
             future.result(timeout_seconds)
+        except TimeoutError as error:
+            raise UnavailableError(f"Topic {name} was not created within {timeout_seconds:.0f} s") from error
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise UnavailableError(f"Topic {name} could not be created: {error.args[0].str()}") from error

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pipelines.relay.domain import Numbering
     from pipelines.relay.repository import OutboxRow
 
+WHOLE_TIME = len("2026-03-14 09:26:53.589793+00")
 KEPT_MAX = 50_000  # texts whose JSON and hash are remembered
 
 
@@ -42,7 +43,7 @@ class RecordWriter:
         self._known: dict[str, tuple[str, int]] = {}
 
     def records(self, page: Iterable[OutboxRow], numbering: Numbering) -> Iterator[Record]:
-        """A record for each row, numbered in order. Times are in UTC."""
+        """A record for each row, numbered in order."""
         known, learn, source, region = self._known.get, self._learn, self._source, self._region
         places, unrouted, stamp = self._places.get, self._unrouted, numbering.stamp
         for event_id, family, kind, subject, merchant_id, time, rest in page:
@@ -50,9 +51,11 @@ class RecordWriter:
             at = places(family, unrouted)
             topic, partition, key = at[number % len(at)]
             position, after = stamp(key)
+            if len(time) != WHOLE_TIME:
+                time = _whole(time)  # noqa: PLW2901 - the same time
             value = (
                 f'{{"specversion":"1.0","id":"{event_id}","type":{(known(kind) or learn(kind))[0]}{source}{quoted}'
-                f',"time":"{time.isoformat("T", "microseconds")[:26]}Z{region}'
+                f',"time":"{time[:10]}T{time[11:26]}Z{region}'
                 f"{(known(merchant_id) or learn(merchant_id))[0]}{rest}"
             )
             yield topic, value, subject, partition, [("position", position), ("after", after)]
@@ -62,3 +65,9 @@ class RecordWriter:
             self._known.clear()
         found = self._known[text] = (orjson.dumps(text).decode(), zlib.crc32(text.encode()))
         return found
+
+
+def _whole(time: str) -> str:
+    """PostgreSQL leaves out zeros at the end of a fraction; events do not."""
+    moment = time.removesuffix("+00")
+    return (moment if "." in moment else f"{moment}.").ljust(WHOLE_TIME - 3, "0") + "+00"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple, cast
 
 import psycopg
@@ -25,7 +24,7 @@ _IN_BATCH = """
 # `rest` is the end of the event's envelope, attribute by attribute as regions.events.envelope_json has it. PostgreSQL
 # has the text of `data` at hand; what it is slow at (times) or would repeat (quoting) is left to `envelope`.
 _COLUMNS = """
-    id::text AS event_id, family, type, subject, merchant_id, time,
+    id::text AS event_id, family, type, subject, merchant_id, time::text AS time,
     CASE WHEN livemode THEN ',"livemode":true,"sequence":' ELSE ',"livemode":false,"sequence":' END || sequence
     || ',"schema_version":' || schema_version || ',"correlation_id":' || coalesce(to_json(correlation_id)::text, 'null')
     || ',"data":' || data::text || ',"pii":' || coalesce(pii::text, 'null') || ',"xid":' || xid::text || '}' AS rest"""
@@ -38,14 +37,17 @@ _IS_LONG = f"SELECT count(*) > %(rows)s FROM (SELECT FROM outbox WHERE {_IN_BATC
 
 
 class OutboxRow(NamedTuple):
-    """An event as the relay reads it. `rest` is JSON text: what follows `merchant_id` in the envelope, to its end."""
+    """An event as the relay reads it.
+
+    `time` is text as PostgreSQL has it, in UTC; `rest` is JSON text: what follows `merchant_id` in the envelope.
+    """
 
     event_id: str
     family: str
     type: str
     subject: str
     merchant_id: str
-    time: datetime
+    time: str
     rest: str
 
 
@@ -119,7 +121,7 @@ def rows_of(connection: psycopg.Connection, batch: Batch) -> Generator[list[Outb
     """
     values: dict[str, object] = {"previous": batch.previous, "snapshot": batch.snapshot}
     with connection.transaction():
-        connection.execute("SET LOCAL TimeZone = 'UTC'")  # an event says its time in UTC
+        connection.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'")  # as an event says its time
         row = connection.execute(_IS_LONG, {**values, "rows": LONG_ROWS}).fetchone()
         if row is not None and row[0]:
             for method in ("sort", "seqscan", "bitmapscan"):

@@ -1,6 +1,7 @@
 """Relay and ingest as real processes, killed where it hurts: what was committed is in the lake, once."""
 
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -9,6 +10,9 @@ from random import Random
 
 import pytest
 
+from pipelines.broker import ensure_topics
+from pipelines.relay.producer import BatchProducer, DeliveryError
+from regions.region import load_region
 from tests.support.regional import RegionDatabase
 from tests.support.stream import Broker, Stream, await_that, running_broker, seeded, stream_on
 
@@ -117,6 +121,31 @@ def test_a_relay_that_dies_is_replaced_at_once(stream: Stream) -> None:
         leader.wait()
         stream.processes.remove(leader)
         leader = second
+
+
+def test_a_record_that_fails_is_told_although_successes_are_not(broker: Broker) -> None:
+    ensure_topics(load_region("eu"), broker.bootstrap)
+    producer = BatchProducer(broker.bootstrap, "test", threading.Event(), lambda: True)
+
+    def queue(last: int) -> None:
+        producer.start_batch()
+        headers: list[tuple[str, str | bytes | None]] = [("position", "1:1:1"), ("after", "")]
+        producer.produce([("eu.links.v1", "{}", "key", number, headers) for number in (0, 1, last)])
+
+    queue(2)
+    producer.await_acknowledgements()
+    with pytest.raises(DeliveryError):
+        queue(99)
+    broker.stop()
+    queue(2)
+    producer._producer.purge()  # what is in flight fails, and only a report says so
+    with pytest.raises(DeliveryError):
+        producer.await_acknowledgements()
+    broker.start()
+    ensure_topics(load_region("eu"), broker.bootstrap)
+    queue(2)
+    producer.await_acknowledgements()
+    producer.close()
 
 
 def test_a_long_transaction_that_commits_late_with_low_ids_is_not_lost(stream: Stream) -> None:

@@ -74,14 +74,22 @@ def test_every_value_is_what_the_contract_writes(database: RegionDatabase) -> No
             data = json.dumps({"text": text, "number": 2**53, "none": None})
             values = [f"kind.{text}", family, f"o_{text}", f"m_{text}", bool(number % 2), text or None, data]
             worker.execute(APPEND, [*values, sealed if number % 2 else None])
+        for fraction in ("", ".1", ".123450", ".000001", ".999999"):  # PostgreSQL shows no zeros at the end
+            odd = (*odd, fraction)
+            append(worker, database, f"time{fraction}")
     sink = Sink()
     with database.connect("postgres") as admin:
+        admin.execute(
+            """UPDATE outbox SET time = ('2026-03-14 09:26:53' || substr(subject, 5) || '+00')::timestamptz
+                WHERE subject LIKE 'time%'"""
+        )
+        admin.execute("ALTER ROLE relay SET datestyle = 'German'")
         admin.execute("ALTER ROLE relay SET timezone = 'Asia/Kolkata'")
         try:
             with relay_of(database, sink) as relay:
                 assert relay.step() == len(odd)
         finally:
-            admin.execute("ALTER ROLE relay RESET timezone")
+            admin.execute("ALTER ROLE relay RESET ALL")
     columns = "id::text, family, type, subject, merchant_id, livemode, time, sequence, schema_version, correlation_id"
     with database.connect("reader") as reader:
         rows = reader.execute(
