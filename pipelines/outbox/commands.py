@@ -1,13 +1,13 @@
 """`meridian outbox …`."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from pipelines.bootstrap import environment
-from regions.errors import UsageError
+from pipelines.builds.commands import parse_date
 
 app = typer.Typer(help="The region's outbox: its days, its consumers, its lag.", no_args_is_help=True)
 RegionOption = Annotated[str, typer.Option("--region", help="The region's code: eu, us, in, hk.")]
@@ -74,16 +74,9 @@ def purge(
     from regions.region import load_region
 
     found = load_region(region)
-    begin, _ = found.day_bounds(_date(day))
+    begin, _ = found.day_bounds(parse_date(day))
     with connect(found, found.database_url(environment("retention")), "meridian outbox purge") as connection:
         purged = drop_passed(connection, begin)
     for name, reason in purged.kept.items():
         typer.echo(f"{name} stays: {reason}")
     typer.echo(f"{len(purged.dropped)} partitions dropped, {purged.batches} batches forgotten")
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"--date {text!r} is no date: write YYYY-MM-DD") from error
