@@ -44,7 +44,7 @@ class BatchProducer:
             "enable.idempotence": True,
             "acks": "all",
             "message.timeout.ms": 0,
-            "linger.ms": 5,
+            "linger.ms": 50,  # full requests while a backlog streams; the end of a batch is flushed and does not linger
             "queue.buffering.max.kbytes": QUEUE_KIB_MAX,
             # A call into Python per record would cost more than the record: only failures are told, and what is still
             # in flight is what the client counts. No record is ever given up silently: it fails, or it is waited for.
@@ -105,13 +105,13 @@ class BatchProducer:
 
     def await_acknowledgements(self) -> None:
         """Wait, as long as it takes, until every record of the batch is acknowledged. Raises DeliveryError."""
-        self._serve(lambda: self._producer.flush(0))
         while len(self._producer):
-            self._poll(0.05)
+            self._poll(0.05, is_flushing=True)
         self._raise_failure()
 
-    def _poll(self, seconds: float) -> None:
-        self._serve(lambda: self._producer.poll(seconds))
+    def _poll(self, seconds: float, *, is_flushing: bool = False) -> None:
+        """Let the client work for so long at most; flushing, it does not linger."""
+        self._serve(lambda: (self._producer.flush if is_flushing else self._producer.poll)(seconds))
         self._raise_failure()
         if self._stop.is_set():
             raise StoppedError

@@ -35,6 +35,7 @@ class KafkaCluster:
             )
             node.prepare()
             node.prepare()  # safe to repeat
+            shutil.copytree(node.data, home / "formatted")
             self._nodes[member.node_id], self._ports[member.node_id] = node, member.port
 
     @property
@@ -77,7 +78,7 @@ class KafkaCluster:
         self.kill()
         for node in self._nodes.values():
             shutil.rmtree(node.data)
-            node.prepare()
+            shutil.copytree(node.home / "formatted", node.data)
         self.start()
 
 
