@@ -150,6 +150,12 @@ def test_the_resolver_asks_less_and_less_often_but_never_stops(count: int) -> No
     assert timedelta(seconds=5) <= resolve_delay(count) <= resolve_delay(count + 1) <= timedelta(minutes=10)
 
 
+@given(st.integers(0, 1000), st.integers(0, 3600))
+def test_nobody_waits_past_the_moment_of_certainty(count: int, seconds: int) -> None:
+    certain_in = timedelta(seconds=seconds)
+    assert resolve_delay(count, certain_in) == min(resolve_delay(count), certain_in)
+
+
 @given(st.lists(st.sampled_from(StepFact), max_size=12))
 def test_refunds_settle_once(facts: list[StepFact]) -> None:
     status, entered = RefundStatus.PENDING, []

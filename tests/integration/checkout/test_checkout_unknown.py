@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.support import shop as cards
-from tests.support.shop import Payer, Shop
+from tests.support.shop import NOT_FOUND_AFTER, Payer, Shop
 
 
 def started(shop: Shop, number: str) -> Payer:
@@ -41,6 +41,11 @@ def test_a_time_out_before_charging_fails_only_after_the_stated_delay(shop: Shop
     page = payer.come_back()
     assert "We are confirming your payment" in page.text
     assert 'http-equiv="refresh"' in page.text
+    for _ in range(6):  # pauses double, and end all the same when the answer is certain
+        shop.resolve()
+    waiting = shop.attempt_of(shop.payment(payer.link))
+    assert waiting["resolve_count"] > 4
+    assert waiting["resolve_after"] <= waiting["created_at"] + NOT_FOUND_AFTER
     assert shop.payment(payer.link)["status"] == "processing"
 
     shop.age_attempt(attempt["id"])
