@@ -17,6 +17,7 @@ import pytest
 from regions.money import Money
 from tests.support.gateways import tools
 from tests.support.gateways.bench import PRICE, RETURN_URL
+from tests.support.gateways.recorder import Recorder
 from tests.support.serving import free_port
 from web.gateways.adyen.adapter import AdyenGateway, AdyenSettings
 from web.gateways.adyen.bodies import pack
@@ -264,20 +265,6 @@ def prism_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=10)
-
-
-class Recorder(httpx.BaseTransport):
-    """Passes requests on without their version folder, as the mock knows none, and remembers the answers."""
-
-    def __init__(self) -> None:
-        self.inner = httpx.HTTPTransport()
-        self.seen: list[tuple[str, int, str]] = []
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self.inner.handle_request(request)
-        response.read()
-        self.seen.append((f"{request.method} {request.url.path}", response.status_code, response.text[:800]))
-        return response
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -12,6 +12,7 @@ import pytest
 from regions.money import Money
 from tests.support.gateways import tools
 from tests.support.gateways.bench import PRICE, RETURN_URL
+from tests.support.gateways.recorder import Recorder
 from tests.support.serving import free_port
 from web.gateways.domain import (
     Authorisation,
@@ -30,20 +31,6 @@ from web.gateways.stripe.adapter import StripeGateway, StripeSettings
 pytestmark = pytest.mark.xdist_group("gateway-stripe")
 ORDER = Authorisation("att_eu_1", PRICE, "pm_card_visa", RETURN_URL, ThreeDs.FORCE)
 NOW = datetime.now(UTC)
-
-
-class Recorder(httpx.BaseTransport):
-    """Passes requests on and remembers what they were answered with."""
-
-    def __init__(self) -> None:
-        self.inner = httpx.HTTPTransport()
-        self.seen: list[tuple[str, int, str]] = []
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self.inner.handle_request(request)
-        response.read()
-        self.seen.append((f"{request.method} {request.url.path}", response.status_code, response.text[:500]))
-        return response
 
 
 @pytest.fixture(scope="module")
