@@ -44,6 +44,7 @@ DUTIES = (
     Duty("attempts", resolver.step_attempts, 1.0),
     Duty("refunds", resolver.step_refunds, 1.0),
     Duty("sessions", housekeeping.step_sessions, 5.0),
+    Duty("links", housekeeping.step_links, 5.0),
     Duty("idempotency-keys", housekeeping.step_idempotency_keys, 300.0),
     Duty("outbox-days", outbox_days.step, 3600.0),
 )

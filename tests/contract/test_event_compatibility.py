@@ -60,7 +60,7 @@ INCOMPATIBLE = {
         lambda c: c["pii"].update(retention_class="payer_marketing"),
         "retention class changed",
     ),
-    "pii field gone": ("payment.created.v1", lambda c: c["pii"].update(fields=["email"]), "name is gone"),
+    "pii field gone": ("payment.created.v1", lambda c: c["pii"]["fields"].remove("name"), "name is gone"),
     "pii gone": ("payment.created.v1", lambda c: c.update(pii=None), "retention class changed"),
 }  # fmt: skip
 

@@ -8,11 +8,14 @@ from regions.ids import new_id
 from web.checkout import repository, sessions
 from web.clock import utc_now
 from web.db.scope import Scope, enter_tenant
+from web.links import repository as links
+from web.links import service as link_service
 from web.wiring import Wiring
 
 # Merchants may repeat a request for a day; the region's retention rule allows a week at most.
 IDEMPOTENCY_KEYS_KEPT = timedelta(days=1)
 _BATCH = 1000
+_LINKS_A_STEP = 100
 _FORGET_KEYS = text("""
 DELETE FROM idempotency_keys WHERE (merchant_id, livemode, key) IN (
   SELECT merchant_id, livemode, key FROM idempotency_keys WHERE created_at < :before LIMIT :batch
@@ -32,6 +35,19 @@ def step_sessions(wiring: Wiring) -> bool:
         scope = Scope(connection, wiring.region, due.merchant_id, due.livemode, correlation_id, now)
         sessions.expire(scope, due.id, due.link_id)
     return True
+
+
+def step_links(wiring: Wiring) -> bool:
+    """Tell of links whose time has passed; False when there are none left."""
+    now = utc_now()
+    with wiring.database.transaction() as connection:
+        due = links.lock_due(connection, now, _LINKS_A_STEP)
+        for link in due:
+            enter_tenant(connection, link.merchant_id)
+            correlation_id = new_id("request", wiring.region.code)
+            scope = Scope(connection, wiring.region, link.merchant_id, link.livemode, correlation_id, now)
+            link_service.announce_expiry(scope, link.id, link.expires_at)
+    return len(due) == _LINKS_A_STEP
 
 
 def step_idempotency_keys(wiring: Wiring) -> bool:

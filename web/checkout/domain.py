@@ -1,9 +1,10 @@
 """What the hosted pages decide without a database: who may still pay, in which language, from which kind of device."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 SESSION_LIFETIME = timedelta(hours=1)
 
@@ -13,6 +14,12 @@ _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f.]+(\.[^@\s\x0
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,200}")
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{0,255}")
 _EMAIL_LENGTH_MAX = 254
+_PHONE = re.compile(r"\+?[0-9 ()/.-]{5,30}")
+_DIGIT = re.compile(r"[0-9]")
+_PHONE_DIGITS = range(5, 16)
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_NUMBER = re.compile(r"-?[0-9]{1,15}([.,][0-9]{1,6})?")
+_ANSWER = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
 
 
 class LinkState(StrEnum):
@@ -84,3 +91,28 @@ def is_name(value: str) -> bool:
 def is_token(value: str) -> bool:
     """Whether it can be a gateway's token; empty means that the payer goes to the gateway's own page."""
     return _TOKEN.fullmatch(value) is not None
+
+
+def is_phone(value: str) -> bool:
+    """Whether it can be dialled: 5 to 15 digits, as E.164 has at most, with what people write between them."""
+    return _PHONE.fullmatch(value) is not None and len(_DIGIT.findall(value)) in _PHONE_DIGITS
+
+
+def is_country(value: str) -> bool:
+    """Whether it is a country's two letters."""
+    return _COUNTRY.fullmatch(value) is not None
+
+
+def is_answer(asked: Mapping[str, Any], value: str) -> bool:
+    """Whether it answers a link's question; nothing at all does, unless an answer is required."""
+    if not value:
+        return not asked.get("is_required")
+    match asked["type"]:
+        case "number":
+            return _NUMBER.fullmatch(value) is not None
+        case "dropdown":
+            return value in asked["options"]
+        case "checkbox":
+            return value == "yes"
+        case _:
+            return _ANSWER.fullmatch(value) is not None

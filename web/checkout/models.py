@@ -1,7 +1,8 @@
 """Rows as the checkout package sees them. Times are UTC; amounts are minor units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from regions.money import Money
 from web.links.models import Link
@@ -26,6 +27,7 @@ class Session:
     locale: str
     status: str
     expires_at: datetime
+    terms: dict[str, Any] = field(default_factory=dict)  # {"lines": […], "tax_minor"}: what the payer chose
 
     @property
     def amount(self) -> Money:

@@ -1,5 +1,6 @@
 """How payer pages are rendered: texts, amounts and dates in the payer's locale; headers that let nothing else in."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -8,17 +9,23 @@ from babel.numbers import format_currency
 from flask import Response, make_response, render_template, request
 
 from regions.money import Money
+from web.checkout.brand import brand_path
 from web.checkout.domain import negotiate_locale
 from web.checkout.texts import LANGUAGES, Texts, texts_for
+from web.links.models import Link
 from web.wiring import wired
 
 PROCESSING_REFRESH_SECONDS = 3
+REDIRECT_SECONDS = 3  # a payer reads that the payment went through before the merchant's page comes
 
 
-def payer_locale() -> str:
-    """The region's locale that the browser likes best, among those that we have texts for."""
+def payer_locale(link: Link | None = None) -> str:
+    """The link's locale, or the region's that the browser likes best, among those that we have texts for."""
     region = wired().region
     offered = [locale for locale in region.locales if locale.partition("-")[0] in LANGUAGES]
+    fixed = link.terms.get("locale") if link else None
+    if fixed in offered:
+        return str(fixed)
     wanted = [tag for tag, _ in request.accept_languages]
     return negotiate_locale(wanted, offered, region.default_locale)
 
@@ -26,8 +33,25 @@ def payer_locale() -> str:
 def page(template: str, status: int, locale: str, **values: object) -> Response:
     """A page in one locale. `t` is its texts."""
     texts: Texts = texts_for(locale)
-    html = render_template(f"checkout/{template}.html", t=texts, locale=locale, state=template, **values)
+    html = render_template(
+        f"checkout/{template}.html", t=texts, locale=locale, state=template, **_looks(values), **values
+    )
     return make_response(html, status)
+
+
+def _looks(values: Mapping[str, object]) -> dict[str, object]:
+    """How the link at hand wants its pages to look, and what it asks."""
+    link, merchant = values.get("link"), values.get("merchant")
+    if not isinstance(link, Link):
+        return {}
+    brand = link.terms.get("branding") or {}
+    colour, font = brand.get("colour"), brand.get("font")
+    return {
+        "shown_name": brand.get("display_name") or getattr(merchant, "name", ""),
+        "footer_text": brand.get("footer"),
+        "brand_css": brand_path(colour, font) if colour or font else None,
+        "collect": link.terms.get("collect", ["name"]),
+    }
 
 
 def show_money(amount: Money, locale: str) -> str:

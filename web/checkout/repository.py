@@ -1,4 +1,4 @@
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 
 import orjson
@@ -8,6 +8,7 @@ from regions.vault import SealedJson
 from web.checkout.models import DueSession, Merchant, NewSession, Session
 from web.db.scope import Scope
 from web.links.models import Link
+from web.links.pricing import Price
 
 _COLUMNS = ", ".join(field.name for field in fields(Session))
 _GET = text(f"SELECT {_COLUMNS} FROM checkout_sessions WHERE id = :id")  # noqa: S608
@@ -15,9 +16,9 @@ _LOCK = text(f"SELECT {_COLUMNS} FROM checkout_sessions WHERE id = :id FOR NO KE
 _MERCHANT = text("SELECT id, name FROM merchants WHERE id = :id")
 _INSERT = text("""
 INSERT INTO checkout_sessions (id, merchant_id, livemode, link_id, token_hash, amount_minor, currency, locale,
-                               device_class, channel, campaign, created_at, expires_at)
+                               device_class, channel, campaign, created_at, expires_at, terms)
 VALUES (:id, :merchant_id, :livemode, :link_id, :token_hash, :amount_minor, :currency, :locale,
-        :device_class, :channel, :campaign, :now, :expires_at)
+        :device_class, :channel, :campaign, :now, :expires_at, CAST(:terms AS jsonb))
 """)
 _SUBJECT = text("""
 INSERT INTO data_subjects (id, merchant_id, email_token, created_at) VALUES (:id, :merchant_id, :email_token, :now)
@@ -42,8 +43,8 @@ SELECT id, link_id, merchant_id, livemode FROM checkout_sessions s
 """)
 
 
-def insert(scope: Scope, new: NewSession, link: Link, expires_at: datetime) -> None:
-    """Insert an open session at the link's price."""
+def insert(scope: Scope, new: NewSession, link: Link, price: Price, expires_at: datetime) -> None:
+    """Insert an open session at the price that the payer chose on the link."""
     scope.connection.execute(
         _INSERT,
         {
@@ -52,14 +53,15 @@ def insert(scope: Scope, new: NewSession, link: Link, expires_at: datetime) -> N
             "livemode": scope.livemode,
             "link_id": link.id,
             "token_hash": new.token_hash,
-            "amount_minor": link.amount_minor,
-            "currency": link.currency,
+            "amount_minor": price.amount_minor,
+            "currency": price.currency,
             "locale": new.locale,
             "device_class": new.device_class,
             "channel": new.channel,
             "campaign": new.campaign,
             "now": scope.now,
             "expires_at": expires_at,
+            "terms": orjson.dumps({"lines": [asdict(line) for line in price.lines]} if price.lines else {}).decode(),
         },
     )
 

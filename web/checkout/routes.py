@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from flask import Blueprint, Response, redirect, request, url_for
@@ -7,13 +7,16 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from regions.ids import new_id
-from regions.money import Money
 from web.checkout import repository, service
+from web.checkout.brand import stylesheet
+from web.checkout.choice import ChoiceError, price_of
 from web.checkout.csrf import csrf_token, is_csrf_token
 from web.checkout.domain import CAMPAIGN, CHANNEL, clean, device_class
-from web.checkout.models import Visit
+from web.checkout.models import Merchant, Visit
+from web.checkout.offer import bill_lines, countries, offer_of
 from web.checkout.pages import (
     PROCESSING_REFRESH_SECONDS,
+    REDIRECT_SECONDS,
     harden,
     origin_of,
     page,
@@ -31,7 +34,8 @@ from web.gateways.protocol import Gateway
 from web.http.addresses import payer_address
 from web.http.answers import request_id
 from web.http.payer import link_scope, session_scope
-from web.http.problems import Problem
+from web.http.problems import NotFoundError, Problem
+from web.links.models import Link
 from web.payments.domain import PaymentStatus
 from web.payments.models import Attempt, Payment
 from web.payments.service import apply_outcome, inquiry_about
@@ -49,33 +53,36 @@ def landing(code: str) -> Response:
     """A link's page. It never writes: chat apps preview links."""
     with link_scope(code) as (scope, link_id):
         link, merchant = service.landing(scope, link_id)
-    locale = payer_locale()
-    return page(
-        "landing",
-        200,
-        locale,
-        link=link,
-        merchant=merchant,
-        amount=show_money(Money(link.amount_minor, link.currency), locale),
-        channel=clean(CHANNEL, request.args.get("channel")),
-        campaign=clean(CAMPAIGN, request.args.get("campaign")),
-    )
+    return _landing_page(link, merchant, request.args, {}, {}, 200)
 
 
 @blueprint.post("/l/<code>/sessions")
 def open_session(code: str) -> AnyResponse:
-    """Open a checkout session and go to its page."""
+    """Freeze what the payer chose in a checkout session and go to its page."""
     with link_scope(code) as (scope, link_id):
-        link, _ = service.landing(scope, link_id)
+        link, merchant = service.landing(scope, link_id)
+        try:
+            price = price_of(link, request.form, payer_locale(link))
+        except ChoiceError as error:
+            return _landing_page(link, merchant, request.form, request.form, error.faults, 422)
         token, new = service.new_session(
             scope,
-            payer_locale(),
+            payer_locale(link),
             device_class(request.user_agent.string),
             clean(CHANNEL, request.form.get("channel")) or link.channel,
             clean(CAMPAIGN, request.form.get("campaign")) or link.campaign,
         )
-        service.open_session(scope, link_id, new)
+        service.open_session(scope, link, new, price)
     return redirect(url_for("checkout.show", token=token), 303)
+
+
+@blueprint.get("/brand/<colour>-<font>.css")
+def brand(colour: str, font: str) -> Response:
+    """A merchant's looks."""
+    css = stylesheet(colour, font)
+    if css is None:
+        raise NotFoundError("There is no such stylesheet.")
+    return Response(css, mimetype="text/css", headers={"Cache-Control": "public, max-age=86400"})
 
 
 @blueprint.get("/c/<token>")
@@ -87,15 +94,15 @@ def show(token: str) -> AnyResponse:
             return redirect(url_for("checkout.returned", token=token), 303)
         seen = service.visit(scope, session_id)
         service.must_be_payable(scope, seen)
-    return _checkout_page(token, seen, PayForm.read({}), 200)
+    return _checkout_page(token, seen, PayForm.read({}, seen.link.terms), 200)
 
 
 @blueprint.post("/c/<token>/pay")
 def pay(token: str) -> AnyResponse:
     """Submit a payment: intent committed, gateway asked, outcome committed; then on to the bank or to the result."""
-    form = PayForm.read(request.form)
     with session_scope(token) as (scope, session_id):
         seen = service.visit(scope, session_id)
+    form = PayForm.read(request.form, seen.link.terms)
     if not is_csrf_token(wired().settings.key_pepper, token, form.csrf):
         raise FormStale(locale=seen.session.locale, back_to=seen.link.code)
     if form.faults():
@@ -191,6 +198,8 @@ def _checkout_page(token: str, seen: Visit, form: PayForm, status: int) -> Respo
         link=seen.link,
         merchant=seen.merchant,
         amount=show_money(seen.session.amount, locale),
+        lines=bill_lines(seen.session.terms.get("lines") or (), seen.session.currency, locale),
+        countries=countries(locale) if "address" in seen.link.terms.get("collect", ()) else (),
         legal=wiring.region.texts.get(locale),
         form=form,
         errors=errors,
@@ -211,7 +220,7 @@ def _result_page(token: str, seen: Visit, payment: Payment, attempt: Attempt) ->
     match payment.status:
         case PaymentStatus.SUCCEEDED:
             paid_on = show_time(payment.succeeded_at, locale) if payment.succeeded_at else ""
-            return page("succeeded", 200, locale, **values, paid_on=paid_on)
+            return page("succeeded", 200, locale, **values, paid_on=paid_on, **_afterwards(seen.link, payment))
         case PaymentStatus.FAILED:
             return page("failed", 200, locale, **values, again_url=url_for("checkout.show", token=token))
         case PaymentStatus.SUPERSEDED:
@@ -220,6 +229,40 @@ def _result_page(token: str, seen: Visit, payment: Payment, attempt: Attempt) ->
             return page("action", 200, locale, **values, action_url=attempt.action_url)
         case _:
             return page("processing", 200, locale, **values, refresh_seconds=PROCESSING_REFRESH_SECONDS)
+
+
+def _afterwards(link: Link, payment: Payment) -> dict[str, object]:
+    """The merchant's own message, or the merchant's page: the browser goes there after a moment, by itself."""
+    after = link.terms.get("after_completion") or {}
+    if after.get("type") != "redirect":
+        return {"message": after.get("message")}
+    return {"next_url": after["url"].replace("{PAYMENT_ID}", payment.id), "refresh_seconds": REDIRECT_SECONDS}
+
+
+def _landing_page(
+    link: Link,
+    merchant: Merchant,
+    attribution: Mapping[str, str],
+    form: Mapping[str, str],
+    faults: Mapping[str, str],
+    status: int,
+) -> Response:
+    locale = payer_locale(link)
+    texts = texts_for(locale)
+    offer = offer_of(link, form, locale)
+    errors = {name: texts(key, **offer.bounds) if key == "fix_bounds" else texts(key) for name, key in faults.items()}
+    return page(
+        "landing",
+        status,
+        locale,
+        link=link,
+        merchant=merchant,
+        amount=offer.amount,
+        offer=offer,
+        errors=errors,
+        channel=clean(CHANNEL, attribution.get("channel")),
+        campaign=clean(CAMPAIGN, attribution.get("campaign")),
+    )
 
 
 def _gateway_for_cards() -> Gateway:
@@ -233,7 +276,7 @@ def _seal(token: str, form: PayForm, gateway: Gateway) -> Submission:
     email_token = wiring.vault.token("email", form.email)
     with session_scope(token) as (scope, _):
         subject = repository.subject_of(scope, new_id("subject", wiring.region.code), email_token)
-    payer = wiring.vault.seal_json(subject, PAYER_CLASS, {"email": form.email, "name": form.name})
+    payer = wiring.vault.seal_json(subject, PAYER_CLASS, form.personal())
     back = wiring.settings.api_base_url + url_for("checkout.returned", token=token)
     card = gateway.describe_token(form.payment_token) if form.payment_token else None
     address = payer_address(

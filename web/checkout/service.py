@@ -13,8 +13,10 @@ from web.gateways.protocol import Gateway
 from web.http.payer import hash_token
 from web.links import repository as links
 from web.links.models import Link
+from web.links.pricing import Price
 from web.payments import repository as payments
 from web.payments import service as payment_service
+from web.payments import slots
 from web.payments.domain import OPEN_ATTEMPTS, OPEN_PAYMENTS, PaymentStatus
 from web.payments.models import Attempt, Payment
 from web.payments.service import NewPayment
@@ -42,10 +44,9 @@ def landing(scope: Scope, link_id: str) -> tuple[Link, Merchant]:
     return link, merchant
 
 
-def open_session(scope: Scope, link_id: str, visit: NewSession) -> None:
-    """Open a session on a link that may still be paid."""
-    link, _ = landing(scope, link_id)
-    sessions.start(scope, link, visit)
+def open_session(scope: Scope, link: Link, visit: NewSession, price: Price) -> None:
+    """Open a session, at the price that the payer chose, on a link that `landing` has found open."""
+    sessions.start(scope, link, visit, price)
 
 
 def new_session(
@@ -79,14 +80,14 @@ def must_be_payable(scope: Scope, seen: Visit) -> None:
 def submit(
     scope: Scope, session_id: str, form: Submission, gateway: Gateway
 ) -> Authorisation | Settled[Payment | None]:
-    """Write the intent to pay: a payment, its attempt, and the slot of a single-use link under the link's lock.
+    """Write the intent to pay: a payment, its attempt, and a slot of a limited link under the link's lock.
 
     A form that comes twice finds the first one's payment and writes nothing. Raises a PayerNotice when it cannot be
     paid.
     """
     link_id = repository.get(scope, session_id).link_id
     link = links.get(scope, link_id)
-    if link is not None and link.usage == "single":
+    if link is not None and link.capacity is not None:
         link = links.get(scope, link_id, is_locked=True)
     if link is None:
         raise LinkEnded
@@ -113,7 +114,7 @@ def submit(
             is_sent=decision is not Decision.BLOCK,
         ),
     )
-    if link.usage == "single" and not payments.hold_slot(scope, link.id, created.payment_id):
+    if link.capacity is not None and not slots.hold(scope, link.id, created.payment_id, link.capacity):
         raise LinkBusy(merchant=merchant.name, locale=session.locale, back_to=link.code)
     repository.keep_payer(scope, session.id, form.payer)
     sessions.submit(scope, session.id, link.id, created.payment_id, "card")

@@ -9,16 +9,17 @@ from web.checkout.domain import session_end
 from web.checkout.models import NewSession
 from web.db.scope import Scope
 from web.links.models import Link
+from web.links.pricing import Price
 
 
-def start(scope: Scope, link: Link, new: NewSession) -> None:
-    """Open a session: it freezes the link's price and reserves nothing."""
-    repository.insert(scope, new, link, session_end(scope.now, link.expires_at))
+def start(scope: Scope, link: Link, new: NewSession, price: Price) -> None:
+    """Open a session: it freezes the price and reserves nothing."""
+    repository.insert(scope, new, link, price, session_end(scope.now, link.expires_at))
     data: dict[str, Any] = {
         "session_id": new.id,
         "link_id": link.id,
-        "amount_minor": link.amount_minor,
-        "currency": link.currency,
+        "amount_minor": price.amount_minor,
+        "currency": price.currency,
         "locale": new.locale,
         "device_class": new.device_class,
         "opened_at": timestamp(scope.now),

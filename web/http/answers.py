@@ -26,6 +26,7 @@ class Answer:
     body: Any
     headers: Mapping[str, str] = field(default_factory=dict)
     write: Write | None = None
+    mimetype: str = "application/json"  # of another kind of body, which is bytes
 
 
 def json_response(status: int, body: bytes, headers: Mapping[str, str], mimetype: str = "application/json") -> Response:
@@ -36,8 +37,8 @@ def json_response(status: int, body: bytes, headers: Mapping[str, str], mimetype
 
 
 def encode(body: Any) -> bytes:
-    """JSON bytes of a route's value."""
-    return orjson.dumps(body)
+    """JSON bytes of a route's value; bytes stay as they are."""
+    return body if isinstance(body, bytes) else orjson.dumps(body)
 
 
 def request_id() -> str:

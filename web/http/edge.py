@@ -38,7 +38,7 @@ def merchant_route(view: Callable[Concatenate[Scope, P], Answer]) -> Callable[P,
                     keys.claim_answered(scope, idempotency, answer.status, body)
         except KeyTakenError:
             return answer_of_winner(idempotency)
-        return json_response(answer.status, body, answer.headers)
+        return json_response(answer.status, body, answer.headers, answer.mimetype)
 
     return serve
 

@@ -138,6 +138,13 @@ class InvalidFieldsError(Problem):
         super().__init__(named, errors=errors)
 
 
+class InvalidTermsError(InvalidFieldsError):
+    """Each field is well formed, and together they cannot be: `errors` names those that disagree."""
+
+    code = "invalid_terms"
+    title = "Some fields do not go together"
+
+
 class IdempotencyKeyReusedError(Problem):
     """The idempotency key was used for a different request."""
 

@@ -1,14 +1,15 @@
 from collections.abc import Mapping
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from web.db.scope import Scope
 from web.http.idempotency import CLAIM, NO_CLAIM, write
 from web.http.paging import Listing, fetch
-from web.links.models import Link
+from web.links.models import DueLink, Link
 from web.links.schemas import ListLinks
 from web.outbox.repository import APPEND_CALL
 
@@ -18,10 +19,10 @@ _COLUMNS = ", ".join(field.name for field in fields(Link))
 _INSERT = f"""
 WITH {{claim}}, link AS (
   INSERT INTO links (id, merchant_id, livemode, code, amount_minor, currency, reference, description, metadata, usage,
-                     channel, campaign, expires_at, created_at)
+                     channel, campaign, expires_at, created_at, max_payments, terms, regenerated_from)
   SELECT %(id)s, %(merchant_id)s, %(livemode)s, %(code)s, %(amount_minor)s, %(currency)s, %(reference)s,
          %(description)s, %(metadata)s::jsonb, %(usage)s, %(channel)s, %(campaign)s, %(expires_at)s::timestamptz,
-         %(created_at)s
+         %(created_at)s, %(max_payments)s::integer, %(terms)s::jsonb, %(regenerated_from)s
     FROM claim
   RETURNING 1)
 SELECT ({APPEND_CALL}).event_id FROM link
@@ -31,6 +32,21 @@ _INSERT_PLAIN = _INSERT.format(claim=NO_CLAIM)
 _GET = text(f"SELECT {_COLUMNS} FROM links WHERE id = :id AND livemode = :livemode")  # noqa: S608
 _GET_LOCKED = text(f"SELECT {_COLUMNS} FROM links WHERE id = :id AND livemode = :livemode FOR UPDATE")  # noqa: S608
 _DEACTIVATE = text("UPDATE links SET status = 'deactivated', deactivated_at = :now WHERE id = :id")
+_REACTIVATE = text("UPDATE links SET status = 'active', deactivated_at = NULL WHERE id = :id")
+_UPDATE = text("""
+UPDATE links SET reference = :reference, description = :description, metadata = CAST(:metadata AS jsonb),
+       channel = :channel, campaign = :campaign, expires_at = :expires_at, max_payments = :max_payments,
+       terms = CAST(:terms AS jsonb),
+       expired_at = CASE WHEN expires_at IS DISTINCT FROM :expires_at THEN NULL ELSE expired_at END
+ WHERE id = :id
+""")
+_TAKEN = text("SELECT count(*) FROM link_slots WHERE link_id = :id")
+_MARK_EXPIRED = text("UPDATE links SET expired_at = :now WHERE id = :id")
+_DUE = text("""
+SELECT id, merchant_id, livemode, expires_at FROM links
+ WHERE status = 'active' AND expired_at IS NULL AND expires_at IS NOT NULL AND expires_at <= :now
+ ORDER BY expires_at LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
+""")
 _COMPLETE = text("UPDATE links SET status = 'completed' WHERE id = :id AND status <> 'completed'")
 # A link's state now. What ended stays ended; an active one whose time has passed is expired.
 _STATUS_FILTERS = {
@@ -61,6 +77,9 @@ def insert(scope: Scope, link: Link, event: Mapping[str, Any], claim: Mapping[st
         "campaign": link.campaign,
         "expires_at": link.expires_at,
         "created_at": link.created_at,
+        "max_payments": link.max_payments,
+        "terms": orjson.dumps(link.terms).decode() if link.terms else "{}",
+        "regenerated_from": link.regenerated_from,
     }
     if claim is None:
         write(scope, _INSERT_PLAIN, {**row, **event})
@@ -78,6 +97,36 @@ def get(scope: Scope, link_id: str, *, is_locked: bool = False) -> Link | None:
 def deactivate(scope: Scope, link_id: str) -> None:
     """Mark a link as deactivated now."""
     scope.connection.execute(_DEACTIVATE, {"id": link_id, "now": scope.now})
+
+
+def reactivate(scope: Scope, link_id: str) -> None:
+    """Mark a deactivated link as open."""
+    scope.connection.execute(_REACTIVATE, {"id": link_id})
+
+
+def update(scope: Scope, link: Link) -> None:
+    """Write what an update may change; the link's row is locked."""
+    values = {
+        name: getattr(link, name)
+        for name in ("id", "reference", "description", "channel", "campaign", "expires_at", "max_payments")
+    }
+    texts = {name: orjson.dumps(getattr(link, name)).decode() for name in ("metadata", "terms")}
+    scope.connection.execute(_UPDATE, values | texts)
+
+
+def taken_slots(scope: Scope, link_id: str) -> int:
+    """How much of a link's capacity is used or held; the link's row is locked."""
+    return int(scope.connection.execute(_TAKEN, {"id": link_id}).scalar_one())
+
+
+def mark_expired(scope: Scope, link_id: str) -> None:
+    """Note that a link's expiry has been told."""
+    scope.connection.execute(_MARK_EXPIRED, {"id": link_id, "now": scope.now})
+
+
+def lock_due(connection: Connection, now: datetime, batch: int) -> list[DueLink]:
+    """Lock links whose time has passed and of which nobody has been told; other workers skip them."""
+    return [DueLink(**row) for row in connection.execute(_DUE, {"now": now, "batch": batch}).mappings()]
 
 
 def complete(scope: Scope, link_id: str) -> bool:

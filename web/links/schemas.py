@@ -1,14 +1,24 @@
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints, WithJsonSchema
 
-from regions.events import timestamp
 from web.http.bodies import TEXT_PATTERN, Body, Text
-from web.http.contract import Shown, doc
+from web.http.contract import doc
 from web.http.paging import Paged
-from web.links.domain import AMOUNT_MINOR_MAX, status_at
-from web.links.models import Link
+from web.links.terms import (
+    AfterCompletion,
+    AmountMinor,
+    Attribution,
+    Branding,
+    Currency,
+    CurrencyOption,
+    CustomerAmount,
+    CustomField,
+    LineItem,
+    Locale,
+    Method,
+    Split,
+)
 
 MetadataKey = Annotated[Text, StringConstraints(min_length=1, max_length=40)]
 MetadataValue = Annotated[Text, StringConstraints(max_length=500)]
@@ -27,29 +37,21 @@ Metadata = Annotated[
 
 
 CAMPAIGN_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\z"
-Currency = Annotated[
-    str, StringConstraints(pattern=r"^[A-Z]{3}\z"), Field(json_schema_extra={"x-region": "currencies"})
-]
 Channel = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}\z")]
 Campaign = Annotated[str, StringConstraints(pattern=CAMPAIGN_PATTERN)]
 Reference = Annotated[Text, StringConstraints(min_length=1, max_length=128)]
+Description = Annotated[Text, StringConstraints(max_length=500)]
 Status = Literal["active", "expired", "deactivated", "completed"]
+Usage = Literal["single", "multi", "limited"]
+Lifetime = Annotated[int, Field(ge=1, le=5 * 366 * 86_400 - 86_400)]
+MaxPayments = Annotated[int, Field(ge=1, le=1_000_000)]
+Collected = Literal["name", "phone", "address"]
 
 
-class CreateLink(Body):
-    """A payment link to make."""
+class Presentation(Body):
+    """What the payer's page shows and asks; all of it may change later."""
 
-    amount_minor: Annotated[int, Field(ge=1, le=AMOUNT_MINOR_MAX)] = doc(
-        "The price, in minor units of `currency`.", 1999
-    )
-    currency: Currency = doc("The price's currency, an ISO 4217 code that the region takes.", "EUR")
-    reference: Reference = doc("Your own reference: an invoice or order number. The payer sees it.", "INV-1")
-    description: Annotated[Text, StringConstraints(max_length=500)] | None = doc(
-        "What is paid for. The payer sees it.", "Two chairs", default=None
-    )
-    usage: Literal["single", "multi"] = doc(
-        "How often the link may be paid: once, or any number of times.", "single", default="single"
-    )
+    description: Description | None = doc("What is paid for. The payer sees it.", "Two chairs", default=None)
     metadata: Metadata = doc(
         "Your own data: up to 50 keys of 40 characters with values of 500. The payer never sees it.",
         {"order": "17"},
@@ -57,11 +59,88 @@ class CreateLink(Body):
     )
     channel: Channel | None = doc("Where you send the link: email, sms, social, qr, in_app, …", "email", default=None)
     campaign: Campaign | None = doc("Your campaign's code.", "spring-2026", default=None)
+    attribution: Attribution | None = doc("More about where payers come from.", {"source": "newsletter"}, default=None)
     expires_at: AwareDatetime | None = doc(
         "When the link ends (RFC 3339), within five years; without it the link does not end by itself.",
         "2030-01-31T12:00:00Z",
         default=None,
     )
+    expires_in: Lifetime | None = doc("Instead of `expires_at`: how long from now, in seconds.", 86400, default=None)
+    max_payments: MaxPayments | None = doc(
+        "With usage `limited`, and only then: how many payments the link takes.", 10, default=None
+    )
+    custom_fields: Annotated[list[CustomField], Field(max_length=10)] | None = doc(
+        "Questions to the payer, up to 10.",
+        [{"key": "size", "label": "Size", "type": "dropdown", "options": ["S", "M"]}],
+        default=None,
+    )
+    collect: Annotated[list[Collected], Field(max_length=3)] | None = doc(
+        'What the payer is asked beside the e-mail address, which always is; ["name"] if left out.',
+        ["name", "address"],
+        default=None,
+    )
+    locale: Locale | None = doc("The page's language; `auto` follows the payer's browser.", "auto", default=None)
+    payment_methods: Annotated[list[Method], Field(min_length=1, max_length=20)] | None = doc(
+        "The methods to offer, the preferred first; all that the region has if left out.", ["card"], default=None
+    )
+    branding: Branding | None = doc("How the page looks.", {"colour": "#0f766e"}, default=None)
+    after_completion: AfterCompletion | None = doc(
+        "What the payer meets after paying.", {"type": "message", "message": "Thank you!"}, default=None
+    )
+
+
+class CreateLink(Presentation):
+    """A payment link to make. It has one price: `amount_minor`, `customer_amount` or `line_items`."""
+
+    amount_minor: AmountMinor | None = doc("A fixed price, in minor units of `currency`.", 1999, default=None)
+    customer_amount: CustomerAmount | None = doc(
+        "The payer chooses the amount.", {"min_minor": 500, "max_minor": 50000, "preset_minor": 2000}, default=None
+    )
+    line_items: Annotated[list[LineItem], Field(min_length=1, max_length=50)] | None = doc(
+        "What is paid for, line by line.", [{"name": "Chair", "quantity": 2, "unit_amount_minor": 4500}], default=None
+    )
+    currency: Currency = doc("The price's currency, an ISO 4217 code that the region takes.", "EUR")
+    currency_options: Annotated[list[CurrencyOption], Field(max_length=20)] | None = doc(
+        "Prices in more currencies; the payer chooses.", [{"currency": "SEK", "amount_minor": 22900}], default=None
+    )
+    reference: Reference = doc("Your own reference: an invoice or order number. The payer sees it.", "INV-1")
+    usage: Usage = doc(
+        "How often the link may be paid: once, any number of times, or `max_payments` times.",
+        "single",
+        default="single",
+    )
+    capture_method: Literal["automatic", "manual"] = doc(
+        "Whether money is captured at once or when you ask.", "automatic", default="automatic"
+    )
+    statement_descriptor: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 .,-]{5,22}\z")] | None = doc(
+        "What the payer's statement says, 5 to 22 characters.", "ADAS CHAIRS", default=None
+    )
+    splits: Annotated[list[Split], Field(min_length=1, max_length=10)] | None = doc(
+        "Who else gets a part of each payment.",
+        [{"merchant_id": "merch_eu_06p0wz3q4hk53g6qyt8nwc2mse", "percent": "12.5"}],
+        default=None,
+    )
+
+
+class UpdateLink(Presentation):
+    """What to change. A field that is left out stays; null takes the value away. A price never changes."""
+
+    reference: Reference = doc("Your own reference.", "INV-1", default="")
+
+
+class RegenerateLink(Body):
+    """A new link like an old one that has ended: same terms, another address and another end."""
+
+    expires_at: AwareDatetime | None = doc("When the new link ends (RFC 3339).", "2030-01-31T12:00:00Z", default=None)
+    expires_in: Lifetime | None = doc("Instead of `expires_at`: how long from now, in seconds.", 86400, default=None)
+
+
+class QrCode(Body):
+    """Which QR code to draw."""
+
+    format: Literal["svg", "png"] = doc("The kind of image.", "svg", default="svg")
+    channel: Channel = doc("Which channel's address it holds.", "qr", default="qr")
+    scale: Annotated[int, Field(ge=1, le=20)] = doc("The size of a module, in pixels.", 8, default=8)
 
 
 class NoFields(Body):
@@ -78,62 +157,3 @@ class ListLinks(Paged):
     metadata_value: MetadataValue | None = doc(
         "With `metadata_key`: only links that have this value there.", "17", default=None
     )
-
-
-class LinkObject(Shown):
-    """A payment link."""
-
-    id: str = doc("The link's id.", "plink_eu_06p0wz3q4hk53g6qyt8nwc2mse")
-    object: Literal["link"] = doc("What this is.", "link")
-    url: str = doc(
-        "The page where it is paid. Whoever has it can pay.", "https://eu.meridian.test/l/4cJrV8tQ2sYw0n6ZbXk1Lm"
-    )
-    status: Status = doc(
-        "Whether it can be paid now: active, expired (its time has passed), deactivated (by you), completed (paid).",
-        "active",
-    )
-    amount_minor: int = doc("The price, in minor units of `currency`.", 1999)
-    currency: str = doc("The price's currency (ISO 4217).", "EUR")
-    reference: str = doc("Your reference.", "INV-1")
-    description: str | None = doc("What is paid for.", "Two chairs")
-    usage: Literal["single", "multi"] = doc("How often it may be paid.", "single")
-    metadata: dict[str, str] = doc("Your own data.", {"order": "17"})
-    channel: str | None = doc("Where you send it.", "email")
-    campaign: str | None = doc("Your campaign's code.", "spring-2026")
-    expires_at: datetime | None = doc("When it ends (RFC 3339, UTC).", "2030-01-31T12:00:00.000000Z")
-    livemode: bool = doc("True if real money moves.", False)
-    created_at: datetime = doc("When it was made (RFC 3339, UTC).", "2026-03-14T09:26:53.589793Z")
-
-
-class LinkList(Shown):
-    """A page of links."""
-
-    object: Literal["list"] = doc("What this is.", "list")
-    data: list[LinkObject] = doc("The links, newest first.", [])
-    has_more: bool = doc("Whether there are more beyond this page, in the direction asked for.", False)
-
-
-def link_url(api_base_url: str, code: str) -> str:
-    """The hosted page of a link."""
-    return f"{api_base_url}/l/{code}"
-
-
-def link_json(link: Link, api_base_url: str, now: datetime) -> dict[str, Any]:
-    """A link as the API shows it."""
-    return {
-        "id": link.id,
-        "object": "link",
-        "url": link_url(api_base_url, link.code),
-        "status": status_at(link.status, link.expires_at, now),
-        "amount_minor": link.amount_minor,
-        "currency": link.currency,
-        "reference": link.reference,
-        "description": link.description,
-        "usage": link.usage,
-        "metadata": link.metadata,
-        "channel": link.channel,
-        "campaign": link.campaign,
-        "expires_at": None if link.expires_at is None else timestamp(link.expires_at),
-        "livemode": link.livemode,
-        "created_at": timestamp(link.created_at),
-    }

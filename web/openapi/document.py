@@ -182,6 +182,14 @@ def _tidy(node: Any, region: Region) -> Any:
     if isinstance(tidied.get("pattern"), str):
         tidied["pattern"] = tidied["pattern"].replace(r"\z", "$")
     if "x-region" in tidied:
-        tidied["enum"] = list(getattr(region, tidied.pop("x-region")))
+        tidied["enum"] = _of_region(region, tidied.pop("x-region"))
         tidied.pop("pattern", None)
     return tidied
+
+
+def _of_region(region: Region, what: str) -> list[str]:
+    return {
+        "currencies": list(region.currencies),
+        "locales": ["auto", *region.locales],
+        "payment_methods": [method.name for method in region.payment_methods],
+    }[what]

@@ -126,8 +126,7 @@ def weigh(
 class Capacity:
     """What a payment's link and session can still take, read under their locks, when its money has arrived."""
 
-    is_single_use: bool
-    slot_holder: str | None  # the payment that holds or has used the link's one slot
+    has_room: bool  # whether the payment has one of the link's slots or could have; always, if it takes any number
     session_winner: str | None  # the payment that has already succeeded in the same session
 
 
@@ -135,7 +134,7 @@ def place_capture(payment_id: str, capacity: Capacity) -> PaymentStatus:
     """Whether captured money pays for something, or came for something already taken and has to go back."""
     if capacity.session_winner not in {None, payment_id}:
         return _P.SUPERSEDED
-    if capacity.is_single_use and capacity.slot_holder not in {None, payment_id}:
+    if not capacity.has_room:
         return _P.SUPERSEDED
     return _P.SUCCEEDED
 

@@ -50,15 +50,15 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """All that an outcome may change, locked in this order: link (if single-use), session, payment, attempt."""
+    """All that an outcome may change, locked in this order: link (if limited), session, payment, attempt."""
 
     payment: Payment
     attempt: Attempt
-    is_single_use: bool
+    capacity: int | None  # how many payments the link takes; None: any number
     link_status: str
     link_expires_at: datetime | None
     session_status: str
-    slot_holder: str | None
+    has_room: bool  # whether this payment has one of the link's slots, or could have
     session_winner: str | None
 
 

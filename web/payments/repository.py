@@ -8,6 +8,7 @@ from sqlalchemy import Connection, RowMapping, TextClause, text
 from web.db.scope import Scope
 from web.gateways.domain import Answer, Fact
 from web.http.paging import Listing, fetch
+from web.payments import slots
 from web.payments.domain import AttemptStatus, PaymentStatus
 from web.payments.models import Attempt, DueAttempt, Payment, Standing
 from web.payments.schemas import ListPayments
@@ -38,14 +39,16 @@ SELECT {_PAYMENT} FROM payments p WHERE p.session_id = :id
  LIMIT 1
 """)  # noqa: S608
 _WHERE = text("""
-SELECT p.id AS payment_id, p.link_id, p.session_id, l.usage = 'single' AS is_single_use, p.livemode
+SELECT p.id AS payment_id, p.link_id, p.session_id, p.livemode,
+       CASE l.usage WHEN 'single' THEN 1 ELSE l.max_payments END AS capacity
   FROM attempts a JOIN payments p ON p.id = a.payment_id JOIN links l ON l.id = p.link_id
  WHERE a.id = :id
 """)
-_LINK = text("SELECT status, expires_at FROM links WHERE id = :id")
-_LOCK_LINK = text("SELECT status, expires_at FROM links WHERE id = :id FOR NO KEY UPDATE")
+_LINK = text("""
+SELECT status, expires_at, CASE usage WHEN 'single' THEN 1 ELSE max_payments END AS capacity FROM links WHERE id = :id
+""")
+_LOCK_LINK = text(f"{_LINK.text} FOR NO KEY UPDATE")
 _LOCK_SESSION = text("SELECT status FROM checkout_sessions WHERE id = :id FOR NO KEY UPDATE")
-_SLOT_HOLDER = text("SELECT payment_id FROM link_slots WHERE link_id = :id AND slot = 1")
 _SESSION_WINNER = text("SELECT id FROM payments WHERE session_id = :id AND status = 'succeeded' LIMIT 1")
 _SAVE_ATTEMPT = text("""
 UPDATE attempts
@@ -62,18 +65,6 @@ UPDATE payments
    SET status = :status, failure_code = :failure_code, captured_minor = :captured_minor, is_late = :is_late,
        succeeded_at = :succeeded_at, failed_at = :failed_at
  WHERE id = :id
-""")
-_HOLD_SLOT = text("""
-INSERT INTO link_slots (link_id, slot, merchant_id, payment_id, state)
-VALUES (:link_id, 1, :merchant_id, :payment_id, 'held') ON CONFLICT (link_id, slot) DO NOTHING
-""")
-_USE_SLOT = text("""
-INSERT INTO link_slots (link_id, slot, merchant_id, payment_id, state)
-VALUES (:link_id, 1, :merchant_id, :payment_id, 'used')
-ON CONFLICT (link_id, slot) DO UPDATE SET state = 'used' WHERE link_slots.payment_id = excluded.payment_id
-""")
-_RELEASE_SLOT = text("""
-DELETE FROM link_slots WHERE link_id = :link_id AND payment_id = :payment_id AND state = 'held'
 """)
 _CLAIM_DUE = text("""
 WITH due AS (
@@ -150,8 +141,8 @@ def lock_for_outcome(scope: Scope, attempt_id: str) -> Standing | None:
     where = scope.connection.execute(_WHERE, {"id": attempt_id}).mappings().one_or_none()
     if where is None:
         return None
-    # A link that may be paid many times is not locked: its payments have nothing to fight over.
-    link = _one(scope, _LOCK_LINK if where["is_single_use"] else _LINK, where["link_id"])
+    # A link that may be paid any number of times is not locked: its payments have nothing to fight over.
+    link = _one(scope, _LINK if where["capacity"] is None else _LOCK_LINK, where["link_id"])
     session = _one(scope, _LOCK_SESSION, where["session_id"])
     payment = lock_payment(scope, where["payment_id"])
     attempt = _attempt(_one(scope, _LOCK_ATTEMPT, attempt_id))
@@ -160,11 +151,11 @@ def lock_for_outcome(scope: Scope, attempt_id: str) -> Standing | None:
     return Standing(
         payment=payment,
         attempt=attempt,
-        is_single_use=where["is_single_use"],
+        capacity=link["capacity"],
         link_status=link["status"],
         link_expires_at=link["expires_at"],
         session_status=session["status"],
-        slot_holder=scope.connection.execute(_SLOT_HOLDER, {"id": where["link_id"]}).scalar_one_or_none(),
+        has_room=link["capacity"] is None or slots.has_room(scope, where["link_id"], payment.id, link["capacity"]),
         session_winner=scope.connection.execute(_SESSION_WINNER, {"id": where["session_id"]}).scalar_one_or_none(),
     )
 
@@ -211,21 +202,6 @@ def save_payment(scope: Scope, payment: Payment) -> None:
     )
 
 
-def hold_slot(scope: Scope, link_id: str, payment_id: str) -> bool:
-    """Take a single-use link's one slot, under the link's lock; False when another payment has it."""
-    return scope.connection.execute(_HOLD_SLOT, _slot(scope, link_id, payment_id)).rowcount == 1
-
-
-def use_slot(scope: Scope, link_id: str, payment_id: str) -> None:
-    """Turn the slot that this payment holds, or could have, into a used one."""
-    scope.connection.execute(_USE_SLOT, _slot(scope, link_id, payment_id))
-
-
-def release_slot(scope: Scope, link_id: str, payment_id: str) -> None:
-    """Give back the slot that this payment holds, if it does."""
-    scope.connection.execute(_RELEASE_SLOT, _slot(scope, link_id, payment_id))
-
-
 def claim_due_attempts(connection: Connection, now: datetime, lease: timedelta, limit: int) -> list[DueAttempt]:
     """Claim open attempts whose time has come, for one resolver: others skip them until the lease ends."""
     rows = connection.execute(_CLAIM_DUE, {"now": now, "leased_until": now + lease, "limit": limit})
@@ -236,10 +212,6 @@ def whose_attempt(connection: Connection, attempt_id: str) -> DueAttempt | None:
     """Whose attempt this is; the worker's role alone sees every merchant's."""
     row = connection.execute(_WHOSE, {"id": attempt_id}).mappings().one_or_none()
     return None if row is None else DueAttempt(**row)
-
-
-def _slot(scope: Scope, link_id: str, payment_id: str) -> dict[str, str]:
-    return {"link_id": link_id, "merchant_id": scope.merchant_id, "payment_id": payment_id}
 
 
 def _one(scope: Scope, statement: TextClause, object_id: str) -> RowMapping:

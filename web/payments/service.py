@@ -10,7 +10,7 @@ from web.checkout import sessions
 from web.db.scope import Scope
 from web.gateways.domain import Answer, Fact, Inquiry
 from web.links import service as links
-from web.payments import events, journals, repository
+from web.payments import events, journals, repository, slots
 from web.payments.domain import (
     AttemptStatus,
     Capacity,
@@ -133,7 +133,7 @@ def apply_outcome(scope: Scope, attempt_id: str, answer: Answer, not_found_after
 def _succeed(scope: Scope, standing: Standing, said: Answer) -> Payment:
     """Money has been captured: it pays for the link, or goes back because something else already has."""
     payment, attempt = standing.payment, standing.attempt
-    capacity = Capacity(standing.is_single_use, standing.slot_holder, standing.session_winner)
+    capacity = Capacity(standing.has_room, standing.session_winner)
     status = place_capture(payment.id, capacity)
     is_superseded = status is PaymentStatus.SUPERSEDED
     is_late = is_superseded or came_late(
@@ -150,9 +150,10 @@ def _succeed(scope: Scope, standing: Standing, said: Answer) -> Payment:
     )
     repository.save_payment(scope, paid)
     if not is_superseded:
-        if standing.is_single_use:
-            repository.use_slot(scope, payment.link_id, payment.id)
-            links.complete(scope, payment.link_id, payment.id)
+        if standing.capacity is not None:
+            slots.use(scope, payment.link_id, payment.id, standing.capacity)
+            if slots.used(scope, payment.link_id) >= standing.capacity:
+                links.complete(scope, payment.link_id, payment.id)
         sessions.complete(scope, payment.session_id, payment.link_id, payment.id)
     reference = said.gateway_reference or attempt.gateway_reference or ""
     brand = (said.card.brand if said.card else None) or attempt.card_brand
@@ -169,7 +170,7 @@ def _fail(scope: Scope, standing: Standing, said: Answer) -> Payment:
     code = said.code or "card_declined"
     lost = replace(payment, status=PaymentStatus.FAILED, failure_code=code, failed_at=scope.now)
     repository.save_payment(scope, lost)
-    repository.release_slot(scope, payment.link_id, payment.id)
+    slots.release(scope, payment.link_id, payment.id)
     events.failed(scope, lost, attempt, said.gateway_reference or attempt.gateway_reference, code)
     return lost
 

@@ -33,11 +33,11 @@
   };
 
   const check = (input, message) => {
-    const bad = !input.validity.valid || !input.value.trim();
+    const bad = !input.validity.valid || (input.required && !input.value.trim());
     const note = document.getElementById(`${input.id}-note`);
     if (bad) input.setAttribute("aria-invalid", "true");
     else input.removeAttribute("aria-invalid");
-    note.textContent = bad ? message : note.dataset.hint;
+    note.textContent = bad ? message : note.dataset.hint || "";
     note.classList.toggle("bad", bad);
     return !bad;
   };
@@ -45,10 +45,11 @@
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (deadline) return;
-    const email = check(form.elements.email, form.dataset.fixEmail);
-    const name = check(form.elements.name, form.dataset.fixName);
-    if (!email || !name) {
-      (email ? form.elements.name : form.elements.email).focus();
+    const messages = { email: form.dataset.fixEmail, name: form.dataset.fixName };
+    const wrong = [...form.elements].filter((input) => document.getElementById(`${input.id}-note`)
+      && !check(input, messages[input.name] || form.dataset.fixRequired));
+    if (wrong.length) {
+      wrong[0].focus();
       return;
     }
     if (!isReady) {

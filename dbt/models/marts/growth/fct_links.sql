@@ -1,5 +1,13 @@
-with deactivated as (
-    select link_id, min(deactivated_at) as deactivated_at from {{ ref('stg_link_deactivated') }} group by link_id
+with reactivated as (
+    select link_id, max(reactivated_at) as reactivated_at from {{ ref('stg_link_reactivated') }} group by link_id
+),
+
+deactivated as (
+    select ended.link_id, max(ended.deactivated_at) as deactivated_at
+    from {{ ref('stg_link_deactivated') }} as ended
+    left join reactivated on ended.link_id = reactivated.link_id
+    where reactivated.reactivated_at is null or ended.deactivated_at > reactivated.reactivated_at
+    group by ended.link_id
 ),
 
 completed as (
