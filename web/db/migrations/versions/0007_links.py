@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0006_links.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0007_links.sql"
 
 
 def upgrade() -> None:
