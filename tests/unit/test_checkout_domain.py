@@ -126,7 +126,7 @@ def test_every_language_can_say_everything(language: str) -> None:
     t = texts_for(language)
 
     for key in t.texts:
-        assert t(key, merchant="M", amount="A", date="D", id="I")
+        assert t(key, merchant="M", amount="A", date="D", id="I", least="L", most="M")
     assert t.failure("card_declined") != t.failure("no_such_code") == t.failure(None)
 
 
