@@ -32,6 +32,7 @@ KINDS: Final = MappingProxyType(
         "erasure": "ereq",
         "hold": "hold",
         "user": "user",
+        "bulk": "bulk",
     }
 )
 _KIND_OF = {prefix: kind for kind, prefix in KINDS.items()}

@@ -6,6 +6,7 @@ from flask import Blueprint, Flask, Response
 
 from regions.region import Region
 from regions.vault import open_vault
+from web.bulk.routes import blueprint as bulk
 from web.checkout.routes import blueprint as checkout
 from web.db.engine import Database
 from web.gateways.factory import open_gateways
@@ -21,7 +22,7 @@ from web.refunds.routes import blueprint as refunds
 from web.settings import Settings
 from web.wiring import Wiring, install, wired
 
-BLUEPRINTS: tuple[Blueprint, ...] = (links, payments, refunds, checkout, gateway_webhooks, privacy)
+BLUEPRINTS: tuple[Blueprint, ...] = (links, bulk, payments, refunds, checkout, gateway_webhooks, privacy)
 
 
 def create_app(region: Region, settings: Settings, gateways: Mapping[str, Gateway] | None = None) -> Flask:

@@ -19,6 +19,7 @@ from regions.errors import MeridianError, UnavailableError
 from regions.region import Region, load_region
 from regions.vault import open_vault
 from web.background import housekeeping, inbox, outbox_days, resolver
+from web.bulk import service as bulk
 from web.db.engine import Database
 from web.gateways.factory import open_gateways
 from web.settings import Settings
@@ -45,6 +46,7 @@ DUTIES = (
     Duty("refunds", resolver.step_refunds, 1.0),
     Duty("sessions", housekeeping.step_sessions, 5.0),
     Duty("links", housekeeping.step_links, 5.0),
+    Duty("bulk", bulk.step, 1.0),
     Duty("idempotency-keys", housekeeping.step_idempotency_keys, 300.0),
     Duty("outbox-days", outbox_days.step, 3600.0),
 )

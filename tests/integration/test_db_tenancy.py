@@ -21,6 +21,8 @@ TENANT_TABLES = (
     "link_slots",
     "attempts",
     "refunds",
+    "bulk_jobs",
+    "bulk_chunks",
     "ledger_journals",
     "ledger_entries",
     "object_sequences",

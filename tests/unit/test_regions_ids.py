@@ -20,6 +20,7 @@ def test_kinds_have_the_prefixes_that_the_schema_stores() -> None:
         "erasure": "ereq",
         "hold": "hold",
         "user": "user",
+        "bulk": "bulk",
     }
 
 

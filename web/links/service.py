@@ -26,7 +26,13 @@ _COLUMNS = {
 
 
 def create(scope: Scope, wanted: CreateLink) -> tuple[Link, Write]:
-    """Make a link, and the write that stores it with its event, which the edge runs.
+    """Make a link, and the write that stores it with its event, which the edge runs. Raises what `build` raises."""
+    link = build(scope, wanted)
+    return link, _insertion(scope, link)
+
+
+def build(scope: Scope, wanted: CreateLink) -> Link:
+    """A link as wanted, which is not stored yet.
 
     Raises InvalidFieldsError for what only the region or the clock can judge, InvalidTermsError for fields that do not
     go together.
@@ -44,7 +50,7 @@ def create(scope: Scope, wanted: CreateLink) -> tuple[Link, Write]:
             amount_minor = bill(terms, wanted.currency, wanted.currency).amount_minor
     elif wanted.max_payments is not None:
         raise InvalidTermsError([FieldError("/max_payments", "goes with usage limited, and only with it")])
-    link = Link(
+    return Link(
         id=new_id("link", scope.region.code),
         code=new_code(),
         livemode=scope.livemode,
@@ -63,7 +69,6 @@ def create(scope: Scope, wanted: CreateLink) -> tuple[Link, Write]:
         max_payments=wanted.max_payments,
         terms=terms,
     )
-    return link, _insertion(scope, link)
 
 
 def get(scope: Scope, link_id: str, *, is_locked: bool = False) -> Link:
@@ -105,6 +110,14 @@ def update(scope: Scope, link_id: str, wanted: UpdateLink) -> Link:
     repository.update(scope, changed)
     names = sorted(given if "expires_in" not in given else given - {"expires_in"} | {"expires_at"})
     outbox.append(scope, "link.updated", link.id, events.updated(changed, names, scope.now))
+    return changed
+
+
+def end_at(scope: Scope, link_id: str, expires_at: datetime) -> Link:
+    """Let an open link end at a moment, which may be now; the caller holds its lock."""
+    changed = replace(get(scope, link_id), expires_at=expires_at)
+    repository.update(scope, changed)
+    outbox.append(scope, "link.updated", link_id, events.updated(changed, ["expires_at"], scope.now))
     return changed
 
 

@@ -1,0 +1,18 @@
+"""Bulk jobs: files of links, and ends of campaigns."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+SCRIPT = Path(__file__).parent.parent / "sql" / "0008_bulk.sql"
+
+
+def upgrade() -> None:
+    """Run the whole script; the driver sends it as one message, so PostgreSQL splits it, not we."""
+    connection = op.get_bind().execution_options(no_parameters=True)  # a "%" in it is a "%"
+    connection.exec_driver_sql(SCRIPT.read_text(encoding="utf-8"))
