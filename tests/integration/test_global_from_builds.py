@@ -94,3 +94,5 @@ def test_a_day_without_sessions_is_named(traded: tuple[Path, TradedDay]) -> None
         "meridian: --date 2020-01-01: the published warehouse of eu has no session that was opened on it\n"
     )
     assert meridian(traded[0], "funnel", "--region", "eu", "--date", "soon").returncode == 2
+    quiet = meridian(traded[0], "funnel", "--region", "eu", "--date", "2020-01-01", "--allow-empty")
+    assert (quiet.returncode, quiet.stdout) == (0, "within 24 hours of opened; 0 groups\n")

@@ -175,6 +175,7 @@ def test_one_date_at_a_time_and_a_date_without_decisions_is_an_error(
         assert check_parity(REGION, env, today).decisions == len(assessed(rows))
         with pytest.raises(UsageError, match="holds no decision of that day"):
             check_parity(REGION, env, today - timedelta(days=400))
+        assert check_parity(REGION, env, today - timedelta(days=400), is_empty_fine=True).decisions == 0
         for name, value in env.items():
             monkeypatch.setenv(name, value)
         monkeypatch.setattr("sys.argv", ["meridian", "fraud", "parity", "--region", "eu", "--date", "2001-01-01"])
