@@ -63,6 +63,10 @@ campaign: $(VENV)/.dev ## Storms, fault runs and simulations at their full count
 bench: $(VENV)/.dev ## POST /v1/links against a bare Flask + psycopg insert; the last line is JSON
 	@$(BIN)/python tests/bench/api.py
 
+.PHONY: bench-pipeline
+bench-pipeline: $(VENV)/.dev ## A day of 100,000 payments from outbox to published warehouse, alone and on 30 days of history
+	@$(BIN)/python tests/bench/pipeline.py
+
 ##@ Keep it
 
 .PHONY: venv install

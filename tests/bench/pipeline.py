@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -82,9 +83,9 @@ class Bench:
             for first in range(0, count, COMMIT_ROWS):
                 lake_seq += 1
                 rows = self.trade.lake_rows(lake_seq, first, COMMIT_ROWS)
-                stage_append(lake.events(), rows, {LAKE_SEQ: str(lake_seq)}).commit()
+                stage_append(lake, lake.events(), rows, {LAKE_SEQ: str(lake_seq)}).commit()
             lines = lake.ensure_table(SETTLEMENT_LINES)
-            stage_append(lines, self.trade.settlement_rows(day, number), {LAKE_SEQ: str(number)}).commit()
+            stage_append(lake, lines, self.trade.settlement_rows(day, number), {LAKE_SEQ: str(number)}).commit()
             lake.close()
             if builds == "daily" or day == before[-1]:
                 spent = [self.command("lake", *step) for step in self._build(day, None)]
@@ -121,6 +122,12 @@ class Bench:
         if found["breaks"]:
             raise SystemExit(f"{found['breaks']} breaks in a day without errors")
         return {"events_of_day": events, **found}
+
+    def is_incremental(self) -> bool:
+        """Whether the published build was built upon an earlier one."""
+        pointer = (self.stream.folder / "warehouse/current").resolve()
+        record = json.loads(pointer.with_suffix(".json").read_text())
+        return record["increment"]["base"] is not None
 
     def fill(self) -> None:
         """Commit the day's events in the outbox, in transactions of 20,000."""
@@ -219,8 +226,8 @@ def benching(server: PostgresServer, folder: Path, payments: int, days: int) -> 
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(payments: int, days: int, builds: str) -> Mapping[str, object]:
-    report: dict[str, object] = {"payments": payments, "days": days}
+def run(payments: int, days: int, builds: str) -> Mapping[str, Any]:
+    report: dict[str, Any] = {"payments": payments, "days": days}
     totals: dict[str, tuple[float, float]] = {}
     with tempfile.TemporaryDirectory(prefix="meridian-bench-") as folder, running_postgres(settings={}) as server:
         for name, history in (("alone", 0), ("on_history", days)):
@@ -233,6 +240,7 @@ def run(payments: int, days: int, builds: str) -> Mapping[str, object]:
                 totals[name] = (sum(s.seconds for s in measured), sum(s.cpu_seconds for s in measured))
                 steps = {step: {k: round(v, 2) for k, v in vars(cost).items()} for step, cost in bench.steps.items()}
                 report[name] = {"steps": steps, "seconds": round(totals[name][0], 1), **outcome}
+                report[name]["is_incremental"] = bench.is_incremental()
                 print(f"  all      {totals[name][0]:>8.1f} s   {totals[name][1]:>8.1f} s CPU", flush=True)
     alone, on_history = totals["alone"], totals["on_history"]
     return report | {
