@@ -21,9 +21,10 @@ import duckdb
 from regions.errors import UsageError
 from regions.funnels import load_funnels
 from warehouse.build_record import BuildRecord, BuildStatus
-from warehouse.dbt_runner import TransformError, TransformResult, run_recon_models
+from warehouse.dbt_runner import TransformError, TransformResult
 from warehouse.inputs import Inputs, RunParameters, write_inputs
 from warehouse.pointer import PARTS, build_path, one_writer, published_number, switch
+from warehouse.recon_transform import reconcile
 from warehouse.transform import Base, InconsistentSliceError, Increment, is_prefix, settings_of, transform
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 BUILDS_KEPT = 5
 _RECORD = re.compile(r"build-([1-9][0-9]*)\.json")
 _RECONCILABLE = {BuildStatus.BUILT, BuildStatus.RECON_FAILED, BuildStatus.RECONCILED}
+_RECONCILED = {BuildStatus.RECONCILED, BuildStatus.PUBLISHED}
 _GOOD = {*_RECONCILABLE, BuildStatus.PUBLISHED}
 Stage = Callable[[BuildRecord], tuple[TransformResult, Increment | None]]
 
@@ -185,7 +187,22 @@ class Warehouse:
 
     def _reconcile(self, record: BuildRecord) -> tuple[TransformResult, Increment | None]:
         write_inputs(self._work / "lake.duckdb", record.inputs, self._parameters(record))
-        return run_recon_models(self.path(record.number), self._work), record.increment
+        base = self._base_of_recon(record)
+        result, parts = reconcile(self.path(record.number), record.number, self._work, base)
+        increment = record.increment
+        if increment is not None:
+            increment = replace(increment, parts={**increment.parts, **parts})
+        return result, increment
+
+    def _base_of_recon(self, record: BuildRecord) -> Base | None:
+        """The build that this one was built upon, if it was reconciled and is still there."""
+        number = record.increment.base if record.increment else None
+        found = next((one for one in self.records() if one.number == number), None)
+        if found is None or found.increment is None or found.status not in _RECONCILED:
+            return None
+        files = (self.path(found.number), *found.increment.files(self.folder))
+        base = Base(found.number, files[0], found.inputs, found.increment)
+        return base if all(path.is_file() for path in files) else None
 
     def _base(self, record: BuildRecord) -> Base | None:
         """The latest good build that can be built upon; for a rerun, none but the one that the first run took."""

@@ -104,6 +104,7 @@ class Keeper:
         listed = f"parts.superseded_{node.name}"
         if key is None:
             return
+        self._connection.execute(f"DROP TABLE IF EXISTS build.{listed}")
         known = f"FROM base.{listed}" if self._has_table("base", f"superseded_{node.name}") else None
         now = (
             f'SELECT DISTINCT "{key.column}" AS id, {BUILD} FROM {self._scan(before)} '  # noqa: S608 - same
@@ -123,7 +124,18 @@ class Keeper:
         rows = self._count(live)
         self.parts[node.name] = (*large, self._copy_out(f"{node.name}-{self._number}m.parquet", live, rows))
 
+    def _drop(self, node: Node) -> None:
+        """Reconciliation may run again in the same build."""
+        query = (
+            "SELECT table_type FROM information_schema.tables "
+            "WHERE table_catalog = 'build' AND table_schema = ? AND table_name = ?"
+        )
+        row = self._connection.execute(query, [node.schema, node.name]).fetchone()
+        if row:
+            self._connection.execute(f"DROP {'VIEW' if row[0] == 'VIEW' else 'TABLE'} {_table('build', node)}")
+
     def _make_table(self, node: Node, sources: Sequence[str]) -> None:
+        self._drop(node)
         self._connection.execute(f'CREATE SCHEMA IF NOT EXISTS build."{node.schema}"')
         self._connection.execute(f"CREATE TABLE {_table('build', node)} ({declared_columns(node)})")
         for source in sources:
@@ -135,6 +147,7 @@ class Keeper:
         if self._has_table("build", f"superseded_{node.name}"):
             query += _not_superseded(node, key, "")
         self._connection.execute(f'CREATE SCHEMA IF NOT EXISTS build."{node.schema}"')
+        self._drop(node)
         self._connection.execute("USE build")
         self._connection.execute(f'CREATE VIEW "{node.schema}"."{node.name}" AS {query}')
         self._connection.execute("USE warehouse")

@@ -121,6 +121,7 @@ def transform(
             keeper.replace(node, TRADE[node.name])
         if base:
             bring_sessions_of_links(connection, {node.name: node for node in staged})
+            _keep_touched(connection)
         result += run_nodes(connection, passes.nodes[Pass.LINKS])
         for node in _models(passes.nodes[Pass.LINKS]):
             keeper.replace(node, LINKS[node.name])
@@ -171,6 +172,14 @@ def _count_behind(connection: duckdb.DuckDBPyConnection, sliced: Inputs) -> int:
     behind = _behind(sliced)
     row = connection.execute(f"SELECT count(*) {behind}").fetchone() if behind else None
     return int(row[0]) if row else 0
+
+
+def _keep_touched(connection: duckdb.DuckDBPyConnection) -> None:
+    """Note for reconciliation, which comes later, whose movements may have changed."""
+    connection.execute("CREATE SCHEMA IF NOT EXISTS build.parts")
+    connection.execute(
+        "CREATE TABLE build.parts.touched AS SELECT id FROM affected_payment UNION SELECT id FROM affected_refund"
+    )
 
 
 def _models(nodes: Iterable[Node]) -> list[Node]:

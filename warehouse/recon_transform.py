@@ -1,0 +1,107 @@
+"""The second stage of a build: reconciliation, for movements and lines that may come out differently than before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+
+from warehouse import recon_affected
+from warehouse.dbt_runner import TransformResult, is_regional, literal, open_desk, plan_of, run_nodes, run_recon_models
+from warehouse.increments import Key
+from warehouse.parts import Keeper, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from warehouse.dbt_plan import Node
+    from warehouse.transform import Base
+
+SCRATCH: Final = "recon.duckdb"
+KEPT: Final[Mapping[str, Key]] = {
+    "stg_settlement_lines": Key("line", "line_id"),
+    "fct_settlement_lines": Key("line", "line_id"),
+    "int_booked_items": Key("item", "item_id"),
+    "int_settlement_pairs": Key("line", "line_id"),
+    "int_open_items": Key("item", "item_id"),
+    "fct_recon_matches": Key("line", "line_id"),
+    "fct_recon_breaks": Key("break", "break_id"),
+}
+# What these tests say holds for some movements and their lines as for all; that of any other may need every row.
+_CLOSED_TESTS: Final = ("grain_", "accepted_values_", "items_are_booked", "items_classified", "lines_classified")
+_FROM_OUTSIDE: Final = {
+    "source.meridian.lake.run",
+    "source.meridian.lake.settlement_lines",
+    "model.meridian.stg_payment_succeeded",
+    "model.meridian.stg_refund_succeeded",
+    "model.meridian.int_journal_entries",
+}
+
+
+def reconcile(
+    build: Path, number: int, work: Path, base: Base | None
+) -> tuple[TransformResult, dict[str, tuple[Part, ...]]]:
+    """Run and test the models of reconciliation in the file `build`, upon `base` if that was reconciled, else whole.
+
+    `work` holds `lake.duckdb`. Returns the partition files too. Raises TransformError if anything fails.
+    """
+    nodes = [node for node in plan_of(work).nodes if is_regional(node, recon=True)]
+    first, kept, rest = _sort(nodes)
+    if base is None or {node.name for node in kept if not node.is_test} != set(KEPT):
+        return run_recon_models(build, work), {}
+    scratch = work / SCRATCH
+    scratch.unlink(missing_ok=True)
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for name, path, mode in (
+            ("warehouse", scratch, ""),
+            ("build", build, ""),
+            ("base", base.path, "(READ_ONLY)"),
+            ("whole", work / "lake.duckdb", "(READ_ONLY)"),
+        ):
+            connection.execute(f"ATTACH {literal(str(path))} AS {name} {mode}")
+        connection.execute("ATTACH ':memory:' AS lake")
+        connection.execute("USE warehouse")
+        recon_affected.find_affected(connection)
+        recon_affected.fill_scratch(connection)
+        keeper = Keeper(connection, build.parent, number, base.increment.parts)
+        result = run_nodes(connection, first)
+        for node in first:
+            if not node.is_test:
+                keeper.copy(node)
+        result += run_nodes(connection, kept)
+        connection.execute(
+            "INSERT INTO affected_break SELECT break_id FROM warehouse.main.fct_recon_breaks "
+            "WHERE break_id NOT IN (SELECT id FROM affected_break)"
+        )
+        for node in kept:
+            if not node.is_test:
+                keeper.replace(node, KEPT[node.name])
+        connection.execute("USE memory")
+        for name in ("warehouse", "build", "lake", "whole"):
+            connection.execute(f"DETACH {name}")
+        open_desk(connection, build, work)
+        result += run_nodes(connection, rest)
+    scratch.unlink()
+    return result, {name: parts for name, parts in keeper.parts.items() if parts}
+
+
+def _sort(nodes: list[Node]) -> tuple[list[Node], list[Node], list[Node]]:
+    """What reads nothing; what is kept from build to build, with the tests that hold for a part; all other nodes."""
+    first: list[Node] = []
+    kept: list[Node] = []
+    rest: list[Node] = []
+    known = set(_FROM_OUTSIDE)
+    for node in nodes:
+        is_known = known.issuperset(node.parents)
+        if node.kind == "seed":
+            first.append(node)
+        elif is_known and (node.name.startswith(_CLOSED_TESTS) if node.is_test else node.name in KEPT):
+            kept.append(node)
+        else:
+            rest.append(node)
+            continue
+        if not node.is_test:
+            known.add(node.id)
+    return first, kept, rest
