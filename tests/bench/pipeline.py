@@ -30,12 +30,14 @@ sys.path.insert(0, str(ROOT))
 import duckdb  # noqa: E402
 import psycopg  # noqa: E402
 
+from pipelines.builds.service import take_inputs  # noqa: E402
 from pipelines.recon.landing import SETTLEMENT_LINES  # noqa: E402
 from regions.region import load_region  # noqa: E402
 from tests.bench.pipeline_day import Trade, days_before  # noqa: E402
 from tests.support.postgres import PostgresServer, running_postgres  # noqa: E402
 from tests.support.regional import region_on  # noqa: E402
 from tests.support.stream import Stream, await_that, running_broker, stream_on  # noqa: E402
+from warehouse.builds import Warehouse  # noqa: E402
 from warehouse.lake import LAKE_SEQ  # noqa: E402
 from warehouse.lake_writer import stage_append  # noqa: E402
 from web.sandbox.settlement import adyen_report  # noqa: E402
@@ -88,8 +90,17 @@ class Bench:
             stage_append(lake, lines, self.trade.settlement_rows(day, number), {LAKE_SEQ: str(number)}).commit()
             lake.close()
             if builds == "daily" or day == before[-1]:
-                spent = [self.command("lake", *step) for step in self._build(day, None)]
-                print(f"  history up to {day}: built in {sum(step.seconds for step in spent):.1f} s", flush=True)
+                self.build_history(day)
+
+    def build_history(self, day: date) -> None:
+        """Build, reconcile with what has landed, and publish."""
+        begun, env = time.perf_counter(), self.env("lake")
+        warehouse = Warehouse.open(self.stream.region, env)
+        with warehouse.lock():
+            inputs = take_inputs(self.stream.region, env)
+            warehouse.reconcile(warehouse.build(day, inputs), inputs, {})
+            warehouse.publish()
+        print(f"  history up to {day}: built in {time.perf_counter() - begun:.1f} s", flush=True)
 
     # ------------------------------------------------------------------------------------------------ the day
     def measure(self) -> dict[str, int]:
@@ -105,8 +116,10 @@ class Bench:
             raise SystemExit(f"the lake has {self.lake_rows()} events, not {before} + {events}")
         report = self.stream.folder / "settlement.csv"
         report.write_text(self.settlement())
-        for name, step in zip(("build", "recon", "publish"), self._build(DAY, report), strict=True):
-            self.note(name, self.command("lake", *step))
+        day = ("--date", str(DAY))
+        self.note("build", self.command("warehouse", "build", *day))
+        self.note("recon", self.command("recon", "run", *day, "--settlement", str(report)))
+        self.note("publish", self.command("warehouse", "publish"))
         return self.outcome(events)
 
     def outcome(self, events: int) -> dict[str, int]:
@@ -169,15 +182,10 @@ class Bench:
         print(f"  {name:<8} {cost}", flush=True)
 
     # ------------------------------------------------------------------------------------------------ processes
-    def _build(self, day: date, report: Path | None) -> list[list[str]]:
-        settlement = report or self.stream.folder / "none.csv"
-        run = ["recon", "run", "--date", str(day), *(["--settlement", str(settlement)] if report else [])]
-        return [["warehouse", "build", "--date", str(day)], run, ["warehouse", "publish"]]
-
-    def command(self, role: str, *arguments: str) -> Step:
+    def command(self, *arguments: str) -> Step:
         log = self.stream.folder / "command.log"
         with log.open("wb") as out:
-            process = self._start(role, arguments, out.fileno())
+            process = self._start("lake", arguments, out.fileno())
             code, step = _finish(process)
         if code:
             raise SystemExit(f"{' '.join(arguments)}: exit code {code}\n{log.read_text()[-2000:]}")
