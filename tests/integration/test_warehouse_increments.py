@@ -51,7 +51,7 @@ def arrivals(rng: random.Random, days: list[TradedDay]) -> list[tuple[int, int, 
 
 
 def trade(place: Bench, seed: int) -> list[TradedDay]:
-    days = [TradedDay(place.region, DAY + timedelta(days=offset), seed=seed + offset).trade(12) for offset in (0, 1)]
+    days = [TradedDay(place.region, DAY + timedelta(days=offset), seed=seed + offset).trade(9) for offset in (0, 1, 2)]
     for _ in range(5):  # some are there before their rates are
         for currency in ("USD", "SEK"):
             days[0].session("partly_refunded", currency=currency)
@@ -92,13 +92,14 @@ def test_each_build_upon_the_last_is_the_whole_build(
             place.ingest(rows, step + 1)
             if step == 1:
                 place.land(days[0].report(["amount", "duplicate", "missing_with_us", "currency"])[0])
-            if step == 2:  # a day of rates that comes late, and one that is corrected
-                land_rates(place.lake, [rates_of(date(2026, 3, 13), "1.10")])
-            if step == 3:
-                land_rates(place.lake, [rates_of(date(2026, 3, 12), "1.20"), rates_of(date(2026, 3, 13), "1.11")])
+            if step == 2:  # a report of movements that are partly booked later; a day of rates that comes late
                 place.land(days[1].report(["missing_at_gateway"], 2)[0], days[1].day)
+                land_rates(place.lake, [rates_of(date(2026, 3, 13), "1.10")])
+            if step == 3:  # an earlier day of rates, and a correction
+                land_rates(place.lake, [rates_of(date(2026, 3, 12), "1.20"), rates_of(date(2026, 3, 13), "1.11")])
             inputs = replace(place.inputs(), cut=StreamCut(1, step + 1))
-            day = DAY + timedelta(days=step)
+            late = 7 if step == SLICES - 1 else 0  # so late that the third day, never reported, is missing
+            day = DAY + timedelta(days=step + late)
             made = reconcile(place.warehouse, day, inputs, is_whole=False)
             expected = reconcile(whole, day, inputs, is_whole=True)
             assert made.increment is not None
