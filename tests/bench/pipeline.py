@@ -11,6 +11,7 @@ with the day alone. CPU time hardly depends on what else the machine does.
 import argparse
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -211,12 +212,23 @@ class Bench:
 
 
 def _finish(process: subprocess.Popen[bytes]) -> tuple[int, Step]:
-    """Wait for a process: its exit code, and what it cost with its children."""
-    begun = time.perf_counter()
-    _, status, usage = os.wait4(process.pid, 0)
+    """Wait for a process: its exit code, and what it cost.
+
+    Memory is the kernel's high-water mark, read until the end: `ru_maxrss` would begin with our own.
+    """
+    begun, peak_kib, ended = time.perf_counter(), 0, 0
+    while not ended:
+        peak_kib = max(peak_kib, _peak_kib(process.pid))
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+        time.sleep(0.0 if ended else 0.01)
     process.returncode = os.waitstatus_to_exitcode(status)
-    step = Step(time.perf_counter() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    step = Step(time.perf_counter() - begun, usage.ru_utime + usage.ru_stime, peak_kib / 1024)
     return process.returncode, step
+
+
+def _peak_kib(pid: int) -> int:
+    found = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) if found else 0  # a process that has ended has no memory
 
 
 @contextmanager
