@@ -67,7 +67,8 @@ def run_day(env: dict[str, str], *, refresh: bool) -> None:
 
 def digest(path: Path) -> dict[str, Any]:
     with duckdb.connect(str(path), read_only=True) as connection:
-        names = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
+        query = "SELECT table_name FROM duckdb_tables() WHERE schema_name != 'parts' ORDER BY 1"
+        names = [name for (name,) in connection.execute(query).fetchall()]  # `parts` says how the build came about
         schemas = dict(connection.execute("SELECT table_name, schema_name FROM duckdb_tables()").fetchall())
         return {
             name: connection.execute(f"SELECT count(*), bit_xor(hash(t)) FROM {schemas[name]}.{name} AS t").fetchone()
