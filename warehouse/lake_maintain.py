@@ -17,7 +17,7 @@ from regions import faults
 from warehouse.lake_compact import Compacted, compact, tagged_at
 from warehouse.lake_files import local_path
 from warehouse.lake_swap import commit_change, fence, files_of_all_snapshots, unlink_all
-from warehouse.lake_tables import NAMESPACE
+from warehouse.lake_tables import table_names
 
 if TYPE_CHECKING:
     from pyiceberg.table import Table, Transaction
@@ -54,7 +54,7 @@ class Maintained:
 def maintain(lake: Lake, policy: Policy, now: datetime, report: Callable[[Maintained], None]) -> list[Maintained]:
     """Maintain every table of the lake, one after the other; `report` is told of each as it is done."""
     done = []
-    for name in sorted(identifier[-1] for identifier in lake.catalog.list_tables(NAMESPACE)):
+    for name in table_names(lake):
         compacted = compact(lake, name, policy.until, now)
         one = Maintained(
             name, compacted, expire(lake, name, now - policy.keep), unlink(lake, name, now - policy.settle)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from pyiceberg.exceptions import NoSuchNamespaceError
 from pyiceberg.partitioning import UNPARTITIONED_PARTITION_SPEC, PartitionField, PartitionSpec
 from pyiceberg.schema import Schema
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, SortField, SortOrder
@@ -18,6 +20,12 @@ from pyiceberg.types import (
     StringType,
     TimestamptzType,
 )
+from sqlalchemy.exc import ProgrammingError
+
+from regions.promoted import PROMOTED
+
+if TYPE_CHECKING:
+    from warehouse.lake import Lake
 
 NAMESPACE = "meridian"
 
@@ -63,6 +71,7 @@ def _schema(*columns: tuple[str, PrimitiveType, bool]) -> Schema:
     return Schema(*fields)
 
 
+_PROMOTED_TYPES: dict[str, PrimitiveType] = {"string": StringType(), "long": LongType()}
 EVENTS = TableDefinition(
     "events",
     _schema(
@@ -85,6 +94,7 @@ EVENTS = TableDefinition(
         ("lake_seq", LongType(), True),  # one number per ingest commit
         ("ingested_at", TimestamptzType(), True),
         ("xid", LongType(), False),  # the transaction that appended it; NULL in rows from before it was recorded
+        *((name, _PROMOTED_TYPES[promoted.type], False) for name, promoted in PROMOTED.items()),
     ),
     PartitionSpec(PartitionField(source_id=8, field_id=1000, transform=DayTransform(), name="time_day")),
     sorted_by=("subject", "sequence"),
@@ -106,6 +116,14 @@ QUARANTINE = TableDefinition(
 )
 
 STREAM_TABLES = (EVENTS, QUARANTINE)
+
+
+def table_names(lake: Lake) -> list[str]:
+    """Every table that the lake has, in order."""
+    try:
+        return sorted(identifier[-1] for identifier in lake.catalog.list_tables(NAMESPACE))
+    except (NoSuchNamespaceError, ProgrammingError):  # nothing was ever written
+        return []
 
 
 def definition_of(name: str) -> TableDefinition | None:

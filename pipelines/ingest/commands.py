@@ -22,3 +22,20 @@ def run(region: RegionOption) -> None:
     from pipelines.ingest import process
 
     foreground.run_in_foreground("ingest", region, environment("lake"), process.run)
+
+
+@app.command()
+def replay(
+    region: RegionOption,
+    source: Annotated[str, typer.Option(help="kafka (from the start) or outbox (the relay sends again).")] = "kafka",
+    after: Annotated[str, typer.Option(help="With outbox: the position (epoch:batch:ordinal) to go on after.")] = "",
+) -> None:
+    """Take a range of the stream again; what the lake has is dropped by its position."""
+    from pipelines.ingest.replay import Source
+    from pipelines.ingest.replay import replay as ask
+    from regions.errors import UsageError
+    from regions.region import load_region
+
+    if source not in set(Source):
+        raise UsageError(f"--source {source!r}: write kafka or outbox")
+    typer.echo(ask(load_region(region), environment("lake"), Source(source), after))

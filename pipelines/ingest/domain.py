@@ -36,6 +36,17 @@ class Chains:
         self.last[partition] = position
         return Verdict.ACCEPTED
 
+    def offer_run(self, partition: str, first: Position, final: Position, after: Position) -> bool:
+        """Accept a run of records at once; False, and nothing changes, if its beginning does not fit.
+
+        In a run each record names the one before it as its `after`, and positions grow: that is the caller's word.
+        Accepting them one by one would come to the same.
+        """
+        if not after <= self.last.get(partition, START) < first:
+            return False
+        self.last[partition] = final
+        return True
+
     def copy(self) -> Chains:
         """A copy to work on while a commit may still fail."""
         return Chains(dict(self.last))

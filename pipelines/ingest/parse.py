@@ -1,4 +1,4 @@
-"""From Kafka records to columns: bulk parsing, one reason for each record that is no event."""
+"""From Kafka records to columns, one by one: the judge of what `bulk` cannot prove, with a reason for each refusal."""
 
 from __future__ import annotations
 
@@ -9,25 +9,18 @@ from typing import Any, NamedTuple
 import orjson
 import pyarrow as pa
 
+from pipelines.ingest.records import Record
 from regions import events
 from regions.errors import EventContractError
+from regions.promoted import PROMOTED
 from warehouse.lake_tables import EVENTS, QUARANTINE
+
+__all__ = ["EVENTS_SCHEMA", "VALUE_BYTES_MAX", "Record", "Rejected", "Sorted", "events_table", "sort_records"]
 
 VALUE_BYTES_MAX = 393_216  # an outbox row's 256 KiB of data and pii, its envelope, and room
 
-_EVENTS_SCHEMA: pa.Schema = EVENTS.schema.as_arrow()
+EVENTS_SCHEMA: pa.Schema = EVENTS.schema.as_arrow()
 _QUARANTINE_SCHEMA: pa.Schema = QUARANTINE.schema.as_arrow()
-
-
-class Record(NamedTuple):
-    """A record as read from Kafka. `position` is empty for one that the relay did not send."""
-
-    topic: str
-    partition: int
-    offset: int
-    position: str
-    key: bytes | None
-    value: bytes | None
 
 
 class Rejected(NamedTuple):
@@ -38,7 +31,7 @@ class Rejected(NamedTuple):
 
 
 class _Parsed(NamedTuple):
-    """One event as a row, in the order of EVENTS; `xid` comes last there, after what the commit itself adds."""
+    """One event as a row; `promoted` are the fields that have a column of their own, as declared."""
 
     event_id: str
     type: str
@@ -57,6 +50,7 @@ class _Parsed(NamedTuple):
     kafka_partition: int
     position: str
     xid: int | None
+    promoted: tuple[object, ...]
 
 
 @dataclass(slots=True)
@@ -110,6 +104,9 @@ def _parse(region: str, record: Record) -> _Parsed:
         kafka_partition=record.partition,
         position=record.position,
         xid=_transaction(envelope.get("xid")),
+        promoted=tuple(
+            envelope["data"].get(name) if kind.family in column.families else None for name, column in PROMOTED.items()
+        ),
     )
 
 
@@ -133,10 +130,21 @@ def _moment(text: str) -> datetime:
 
 def events_table(parsed: list[_Parsed], lake_seq: int, at: datetime) -> pa.Table:
     """The columns of the lake's events table for one commit."""
-    columns: list[Any] = list(zip(*parsed, strict=True)) if parsed else [()] * len(_Parsed._fields)
-    columns[-1:-1] = [[lake_seq] * len(parsed), [at] * len(parsed)]
-    arrays = [_array(column, kind.type) for column, kind in zip(columns, _EVENTS_SCHEMA, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=_EVENTS_SCHEMA)
+    rows = [(*item[:-1], *item.promoted) for item in parsed]
+    names = (*_Parsed._fields[:-1], *PROMOTED)
+    columns: dict[str, Any] = (
+        dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
+    )
+    columns |= {"lake_seq": [lake_seq] * len(rows), "ingested_at": [at] * len(rows)}
+    arrays = [_array(columns[kind.name], kind.type) for kind in EVENTS_SCHEMA]
+    return pa.Table.from_arrays(arrays, schema=EVENTS_SCHEMA)
+
+
+def with_commit(rows: pa.Table, lake_seq: int, at: datetime) -> pa.Table:
+    """Rows that were proven in bulk, with what the commit adds, as columns of the lake's events table."""
+    rows = rows.append_column("lake_seq", pa.repeat(pa.scalar(lake_seq, pa.int64()), rows.num_rows))
+    rows = rows.append_column("ingested_at", pa.repeat(pa.scalar(at, pa.timestamp("us", "UTC")), rows.num_rows))
+    return rows.select(EVENTS_SCHEMA.names).cast(EVENTS_SCHEMA)
 
 
 def quarantine_table(rejected: list[Rejected], lake_seq: int, at: datetime) -> pa.Table:

@@ -64,11 +64,12 @@ def _ingest(region: Region, env: Mapping[str, str], connection: psycopg.Connecti
         ]
         bootstrap = region.kafka_bootstrap_servers(env)
         reader = PartitionReader(bootstrap, f"meridian-ingest-{region.code}", partitions, writer.offsets)
+        ingest = Ingest(connection, writer, reader)
         try:
-            ingest = Ingest(connection, writer, reader)
             while not stop.is_set():
                 ingest.step(LINGER_SECONDS)
         finally:
+            ingest.close()
             reader.close()
     finally:
         lake.close()

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from pipelines.broker import client_settings
-from pipelines.ingest.parse import Record
-from pipelines.positions import Position, PositionError, parse_partition_key, partition_key
+from pipelines.ingest.records import Chunk, Record
+from pipelines.positions import parse_partition_key
 
 logger = logging.getLogger(__name__)
+Headers = list[tuple[str, bytes | str | None]] | dict[str, bytes | str | None]
 
-READ_RECORDS = 500  # of at most 1 MB each
+READ_RECORDS = 10_000  # at a time; the client itself buffers no more than 64 MB
+SLICE_SECONDS = 0.02  # between two looks at whether somebody waits
+_POSITION = re.compile(rb"[0-9]{1,18}:[0-9]{1,18}:[0-9]{1,18}")
 WATERMARK_SECONDS = 2.0
 
 
 class Incoming(NamedTuple):
-    """A record and its place. `position` is None for a record that the relay did not send."""
+    """What was read: the relay's records by partition, and those that the relay did not send."""
 
-    partition: str
-    position: Position | None
-    after: Position | None
-    record: Record
+    chunks: list[Chunk]
+    foreign: list[Record]
+
+
+class Limits(NamedTuple):
+    """How much to read at a time: records, and bytes of values."""
+
+    records: int
+    size: int
 
 
 class Extent(NamedTuple):
@@ -55,22 +64,47 @@ class PartitionReader:
         )
         self._consumer.assign([TopicPartition(*parse_partition_key(key), self.next_offsets[key]) for key in partitions])
 
-    def read(self, records_max: int, bytes_max: int, seconds: float) -> list[Incoming]:
-        """What arrives within `seconds`, but not much more than the limits say."""
-        found: list[Incoming] = []
-        size = 0
+    def read(self, limits: Limits, seconds: float, is_waited_for: Callable[[], bool]) -> Incoming:
+        """What arrives within `seconds`, and for longer while nobody waits for it, but not much more than `limits`."""
+        chunks: dict[tuple[str, int], Chunk] = {}
+        foreign: list[Record] = []
+        count = size = 0
         deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0 and len(found) < records_max and size < bytes_max:
-            for message in self._consumer.consume(READ_RECORDS, left):
-                error = message.error()
-                if error is not None:
-                    logger.debug("read: %s", error.str())
-                    continue
-                incoming = _incoming(message)
-                self.next_offsets[incoming.partition] = incoming.record.offset + 1
-                size += len(incoming.record.value or b"")
-                found.append(incoming)
-        return found
+        while count < limits.records and size < limits.size:
+            left = deadline - time.monotonic()
+            if left <= 0 and is_waited_for():
+                break
+            messages = self._consumer.consume(READ_RECORDS, min(max(left, SLICE_SECONDS), seconds))
+            if not messages and left > 0 and count:
+                continue
+            count += len(messages)
+            size += self._take(messages, chunks, foreign)
+        return Incoming(list(chunks.values()), foreign)
+
+    def _take(self, messages: list[Message], chunks: dict[tuple[str, int], Chunk], foreign: list[Record]) -> int:
+        """Put messages where they belong; returns their size."""
+        size = 0
+        for message in messages:
+            if message.error() is not None:
+                logger.debug("read: %s", message.error())
+                continue
+            topic, partition, offset = message.topic(), message.partition(), message.offset()
+            if topic is None or partition is None or offset is None:
+                raise KafkaException("a record without topic, partition or offset")
+            chunk = chunks.get((topic, partition))
+            if chunk is None:
+                chunk = chunks[topic, partition] = Chunk(topic, partition)
+            value = message.value()
+            size += 0 if value is None else len(value)
+            stamp = _stamp(message.headers())
+            if stamp is None:
+                foreign.append(Record(topic, partition, offset, "", message.key(), value))
+            else:
+                chunk.add(offset, *stamp, message.key(), value)
+            chunk.next_offset = offset + 1
+        for chunk in chunks.values():
+            self.next_offsets[chunk.name] = chunk.next_offset
+        return size
 
     def extent(self, key: str) -> Extent:
         """The partition's current limits, asked of the broker. Raises KafkaException."""
@@ -92,29 +126,15 @@ class PartitionReader:
         self._consumer.close()
 
 
-def _incoming(message: Message) -> Incoming:
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    if topic is None or partition is None or offset is None:
-        raise KafkaException("a record without topic, partition or offset")
-    headers = dict(message.headers() or ())
-    position, after = _stamp(headers.get("position"), headers.get("after"))
-    key, value = message.key(), message.value()
-    record = Record(
-        topic=topic,
-        partition=partition,
-        offset=offset,
-        position="" if position is None else str(position),
-        key=key,
-        value=value,
-    )
-    return Incoming(partition_key(topic, partition), position, after, record)
-
-
-def _stamp(position: object, after: object) -> tuple[Position, Position] | tuple[None, None]:
-    """The two headers, or nothing unless both are there and well-formed."""
-    if not isinstance(position, bytes) or not isinstance(after, bytes) or not position:
-        return None, None
-    try:
-        return Position.parse(position.decode("ascii", "replace")), Position.parse(after.decode("ascii", "replace"))
-    except PositionError:
-        return None, None
+def _stamp(headers: Headers | None) -> tuple[bytes, bytes] | None:
+    """The relay's two headers, `position` and `after`, or nothing unless both are there and well-formed."""
+    if headers is None:
+        return None
+    if isinstance(headers, list) and len(headers) == 2 and headers[0][0] == "position" and headers[1][0] == "after":  # noqa: PLR2004 - as the relay does
+        position, after = headers[0][1], headers[1][1]
+    else:
+        named = dict(headers)
+        position, after = named.get("position"), named.get("after")
+    if not isinstance(position, bytes) or not isinstance(after, bytes):
+        return None
+    return (position, after) if _POSITION.fullmatch(position) and (not after or _POSITION.fullmatch(after)) else None

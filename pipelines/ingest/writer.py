@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 from pipelines.ingest import parse
+from pipelines.ingest.bulk import BulkParser
 from pipelines.ingest.domain import Chains
-from pipelines.ingest.parse import Record, Rejected
+from pipelines.ingest.parse import Rejected
+from pipelines.ingest.records import Chunk, Record
 from pipelines.positions import START, Position, format_positions, parse_positions, partition_key
 from regions import faults
 from warehouse.lake import FOREIGN_OFFSETS, LAKE_SEQ, OFFSETS, POSITIONS, Lake, read_lake_seq, read_map
@@ -21,7 +25,7 @@ class Intake:
     """What one commit takes in: accepted records, records without a position, and where that leaves every partition."""
 
     chains: Chains
-    accepted: list[Record] = field(default_factory=list)
+    accepted: list[Chunk] = field(default_factory=list)
     foreign: list[Record] = field(default_factory=list)
 
     def __bool__(self) -> bool:
@@ -37,6 +41,7 @@ class LakeWriter:
     def __init__(self, region: str, lake: Lake) -> None:
         lake.ensure_tables()
         self._lake = lake
+        self._parser = BulkParser(region)
         self._region = region
         self._events = lake.events()
         self._quarantine = lake.quarantine()
@@ -68,8 +73,9 @@ class LakeWriter:
         """Commit. A crash between the two commits repeats neither: each table has positions of its own."""
         at = parse.now()
         lake_seq = 1 + max(read_lake_seq(self._events), read_lake_seq(self._quarantine))
-        sorted_records = parse.sort_records(self._region, intake.accepted)
-        self._commit_quarantine(sorted_records.rejected, intake.foreign, lake_seq)
+        proven = self._parser.prove(intake.accepted)
+        rest = parse.sort_records(self._region, proven.unproven)
+        self._commit_quarantine(rest.rejected, intake.foreign, lake_seq)
         if not intake.accepted:
             return
         properties = {
@@ -77,9 +83,10 @@ class LakeWriter:
             OFFSETS: json.dumps({key: str(offset) for key, offset in offsets.items()}),
             LAKE_SEQ: str(lake_seq),
         }
-        staged = stage_append(
-            self._lake, self._events, parse.events_table(sorted_records.events, lake_seq, at), properties
+        rows = pa.concat_tables(
+            [parse.with_commit(proven.events, lake_seq, at), parse.events_table(rest.events, lake_seq, at)]
         )
+        staged = stage_append(self._lake, self._events, rows, properties)
         faults.reach("ingest.after_data_file")
         self._events = staged.commit()
         faults.reach("ingest.after_commit")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.bootstrap import environment
+from pipelines.lake import quarantine_commands
 from regions.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from warehouse.lake_maintain import Maintained
 
 app = typer.Typer(help="The region's lake.", no_args_is_help=True)
+app.add_typer(quarantine_commands.app, name="quarantine")
 RegionOption = Annotated[str, typer.Option("--region", help="The region's code: eu, us, in, hk.")]
 
 
@@ -118,7 +120,14 @@ def _maintained(one: "Maintained") -> str:
 
 
 def _table(shown: "LakeStatus") -> str:
-    lines = [f"{name.replace('_', ' '):<22} {value}" for name, value in shown.items() if name != "positions"]
+    lines = [
+        f"{name.replace('_', ' '):<22} {value}" for name, value in shown.items() if name not in {"positions", "tables"}
+    ]
+    lines += [f"{'table':<22} {'rows':>12} {'files':>8} {'MB':>10} {'snapshots':>10}"]
+    for table in shown["tables"]:
+        size = f"{table['bytes'] / 1e6:.1f}"
+        lines.append(f"{table['name']:<22} {table['rows']:>12} {table['files']:>8} {size:>10} {table['snapshots']:>10}")
+    lines += [f"{name:<22} {position}" for name, position in sorted(shown["positions"].items())]
     return "\n".join(lines)
 
 

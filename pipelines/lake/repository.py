@@ -56,3 +56,19 @@ def stream_state(connection: psycopg.Connection) -> StreamState:
              FROM relay_cursor"""
     ).fetchone()
     return StreamState(0, 0, {}, 0, None) if row is None else StreamState(*row)
+
+
+def oldest_unsent_seconds(connection: psycopg.Connection) -> float:
+    """How long ago the oldest event was appended that the relay has not had acknowledged; 0 when there is none."""
+    row = connection.execute(
+        """SELECT coalesce(extract(epoch FROM clock_timestamp() - min(time)), 0)::float8 FROM outbox, relay_cursor
+            WHERE xid >= pg_snapshot_xmin(snapshot) AND NOT pg_visible_in_snapshot(xid, snapshot)"""
+    ).fetchone()
+    return 0.0 if row is None else max(0.0, float(row[0]))
+
+
+def sent_at(connection: psycopg.Connection) -> list[tuple[int, int, float]]:
+    """The relay's acknowledged batches that are kept: epoch, batch, and how many seconds ago."""
+    return connection.execute(
+        "SELECT epoch, batch, extract(epoch FROM clock_timestamp() - produced_at)::float8 FROM relay_batches"
+    ).fetchall()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipelines.ingest.domain import Chains
-from pipelines.ingest.parse import Record
+from pipelines.ingest.records import Record, chunks_of
 from pipelines.ingest.writer import Intake
 from pipelines.positions import Position
 from regions.events import envelope_json, registry
@@ -43,7 +43,7 @@ def intake(*ordinals: int, subjects: int = 1) -> Intake:
     """Records of one partition with these ordinals in batch 1, about so many objects."""
     names = ["plink_x"] if subjects == 1 else [f"plink_{number * 7 % subjects:03d}" for number in ordinals]
     records = [record(ordinal, names[index % len(names)]) for index, ordinal in enumerate(ordinals)]
-    return Intake(Chains({PARTITION: Position(1, 1, max(ordinals))}), records)
+    return Intake(Chains({PARTITION: Position(1, 1, max(ordinals))}), chunks_of(records))
 
 
 def on_disk(lake: Lake, name: str = "events") -> set[str]:
