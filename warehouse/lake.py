@@ -24,6 +24,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from regions.errors import MeridianError
 from warehouse.lake_catalog import AnotherWriterError, RegionCatalog, open_catalog
+from warehouse.lake_evolution import evolve, is_evolved
 from warehouse.lake_files import TableFiles, table_files
 from warehouse.lake_tables import EVENTS, NAMESPACE, QUARANTINE, STREAM_TABLES, TableDefinition
 
@@ -95,15 +96,13 @@ class Lake:
             return self._with_columns(self.catalog.load_table(definition.identifier), definition)
 
     def _with_columns(self, table: Table, definition: TableDefinition) -> Table:
+        """The table with its definition's columns: renamed, widened, added. Old files stay readable by their ids."""
         for _ in range(_EVOLVE_TRIES):
-            known = {column.name for column in table.schema().fields}
-            added = [column for column in definition.schema.fields if column.name not in known]
-            if not added:
+            if is_evolved(table.schema(), definition):
                 return table
-            # Whoever was faster may have added the same.
+            # Whoever was faster may have done the same.
             with suppress(CommitFailedException), table.update_schema() as update:
-                for column in added:
-                    update.add_column(column.name, column.field_type, required=False)
+                evolve(update, table.schema(), definition)
             table = self.catalog.load_table(definition.identifier)
         raise AnotherWriterError(f"{definition.name} is written all the time: its new columns could not be added")
 

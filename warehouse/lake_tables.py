@@ -50,6 +50,7 @@ class TableDefinition:
     partition_spec: PartitionSpec = UNPARTITIONED_PARTITION_SPEC
     properties: dict[str, str] = field(default_factory=lambda: dict(COMMIT_PROPERTIES))
     sorted_by: tuple[str, ...] = ()  # the order of rows within a compacted file
+    renames: dict[str, str] = field(default_factory=dict)  # what a column was called before → what it is called
 
     @property
     def sort_order(self) -> SortOrder:

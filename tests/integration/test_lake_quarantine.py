@@ -94,8 +94,6 @@ def test_a_range_is_asked_for_from_kafka_or_from_the_outbox(lake: Lake, database
     assert read_map(lake.events(), OFFSETS) == {}
     with pytest.raises(AnotherWriterError):  # the ingest that runs starts over, from the start
         running.commit(intake(4), {PARTITION: 5})
-    with database.connect("lake") as connection:
-        connection.execute("INSERT INTO stream_consumers (name, positions) VALUES ('lake', '{}')")
     assert "1:1:3" in read_again(REGION, env, Source.OUTBOX, "")
     assert "1:1:1" in read_again(REGION, env, Source.OUTBOX, "1:1:1")
     with database.connect("reader") as reader:
