@@ -11,12 +11,13 @@ from pipelines.ingest import parse
 from pipelines.ingest.bulk import BulkParser
 from pipelines.ingest.domain import Chains
 from pipelines.ingest.parse import Rejected
-from pipelines.ingest.records import Chunk, Record
+from pipelines.ingest.records import Chunk, Record, records_of
 from pipelines.positions import START, Position, format_positions, parse_positions, partition_key
 from regions import faults
 from warehouse.lake import FOREIGN_OFFSETS, LAKE_SEQ, OFFSETS, POSITIONS, Lake, read_lake_seq, read_map
 from warehouse.lake_writer import stage_append
 
+BULK_RECORDS_MIN = 500  # compiling the patterns of all types costs as much as judging so many records one by one
 NOT_OURS = "the record carries no position: the relay did not send it"
 
 
@@ -73,8 +74,8 @@ class LakeWriter:
         """Commit. A crash between the two commits repeats neither: each table has positions of its own."""
         at = parse.now()
         lake_seq = 1 + max(read_lake_seq(self._events), read_lake_seq(self._quarantine))
-        proven = self._parser.prove(intake.accepted)
-        rest = parse.sort_records(self._region, proven.unproven)
+        proven, unproven = self._prove(intake.accepted)
+        rest = parse.sort_records(self._region, unproven)
         self._commit_quarantine(rest.rejected, intake.foreign, lake_seq)
         if not intake.accepted:
             return
@@ -83,13 +84,19 @@ class LakeWriter:
             OFFSETS: json.dumps({key: str(offset) for key, offset in offsets.items()}),
             LAKE_SEQ: str(lake_seq),
         }
-        rows = pa.concat_tables(
-            [parse.with_commit(proven.events, lake_seq, at), parse.events_table(rest.events, lake_seq, at)]
-        )
+        rows = parse.events_table(rest.events, lake_seq, at)
+        if proven is not None:
+            rows = pa.concat_tables([parse.with_commit(proven, lake_seq, at), rows])
         staged = stage_append(self._lake, self._events, rows, properties)
         faults.reach("ingest.after_data_file")
         self._events = staged.commit()
         faults.reach("ingest.after_commit")
+
+    def _prove(self, chunks: list[Chunk]) -> tuple[pa.Table | None, list[Record]]:
+        """What is proven in bulk, and what to judge one by one: all of a batch too small to pay for the proof."""
+        if sum(len(chunk) for chunk in chunks) < BULK_RECORDS_MIN:
+            return None, list(records_of(chunks))
+        return self._parser.prove(chunks)
 
     def _commit_quarantine(self, rejected: list[Rejected], foreign: list[Record], lake_seq: int) -> None:
         rows: list[Rejected] = []

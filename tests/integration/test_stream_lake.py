@@ -13,7 +13,7 @@ import pytest
 
 from pipelines.ingest.domain import Chains
 from pipelines.ingest.parse import Record, events_table
-from pipelines.ingest.writer import Intake, LakeWriter
+from pipelines.ingest.writer import BULK_RECORDS_MIN, Intake, LakeWriter
 from pipelines.lake.status import read_status
 from pipelines.lake.wait import LakeBehindError, wait_for_lake
 from pipelines.positions import Position
@@ -45,6 +45,17 @@ def test_of_two_writers_on_the_same_state_only_one_commits(lake: Lake) -> None:
     assert loser.positions == {PARTITION: Position(1, 1, 2)}
     loser.commit(intake(3), {PARTITION: 3})
     assert lake.events().scan().count() == 3
+
+
+def test_a_batch_that_is_proven_in_bulk_comes_in_whole(lake: Lake) -> None:
+    size = 2 * BULK_RECORDS_MIN
+    taken = intake(*range(1, size + 1))
+    taken.accepted[0].values[7] = b"broken{"
+    LakeWriter("eu", lake).commit(taken, {PARTITION: size})
+    assert sorted(lake.events().scan().to_arrow()["sequence"].to_pylist()) == [
+        number for number in range(1, size + 1) if number != 8
+    ]
+    assert lake.quarantine().scan().to_arrow()["position"].to_pylist() == ["1:1:8"]
 
 
 def test_of_many_writers_at_once_each_commit_has_one_winner(lake: Lake) -> None:
