@@ -60,8 +60,9 @@ campaign: $(VENV)/.dev ## Storms, fault runs and simulations at their full count
 	@$(BIN)/pytest -m campaign
 
 .PHONY: bench
-bench: $(VENV)/.dev ## POST /v1/links against a bare Flask + psycopg insert; the last line is JSON
+bench: $(VENV)/.dev ## The API against bare Flask + psycopg endpoints, bulk against COPY; last lines are JSON
 	@$(BIN)/python tests/bench/api.py
+	@$(BIN)/python tests/bench/api_reads.py
 
 .PHONY: bench-pipeline
 bench-pipeline: $(VENV)/.dev ## A day of 100,000 payments from outbox to published warehouse, alone and on 30 days of history

@@ -25,3 +25,30 @@ def create() -> tuple[Response, int]:
             (link_id, body["amount_minor"], body["currency"], body["reference"]),
         )
     return jsonify(id=link_id, **body), 201
+
+
+@app.get("/v1/links/<link_id>")
+def retrieve(link_id: str) -> tuple[Response, int]:
+    with pool.connection() as connection:
+        row = connection.execute(
+            "SELECT id, amount_minor, currency, reference FROM bare_links WHERE id = %s", (link_id,)
+        ).fetchone()
+    return (jsonify(row), 200) if row else (jsonify(None), 404)
+
+
+@app.get("/v1/links")
+def some() -> Response:
+    with pool.connection() as connection:
+        rows = connection.execute(
+            "SELECT id, amount_minor, currency, reference FROM bare_links ORDER BY id DESC LIMIT 20"
+        ).fetchall()
+    return jsonify(rows)
+
+
+@app.get("/l/<link_id>")
+def page(link_id: str) -> str:
+    with pool.connection() as connection:
+        row = connection.execute(
+            "SELECT id, amount_minor, currency, reference FROM bare_links WHERE id = %s", (link_id,)
+        ).fetchone()
+    return f"<!doctype html><title>{row}</title><p>{row}"

@@ -1,4 +1,4 @@
-"""Load for api.py, a process of its own: `api_load.py URL REQUESTS CLIENTS`, the key on standard input.
+"""Load for api.py, a process of its own: `api_load.py URL REQUESTS CLIENTS [GET]`, the key on standard input.
 
 Plain sockets and kept-alive connections, so that the load costs little beside what it measures. Prints a JSON list: the
 seconds of each request, then of the whole run.
@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import uuid
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 
 def read_response(connection: socket.socket) -> int:
@@ -27,32 +27,46 @@ def read_response(connection: socket.socket) -> int:
     return int(head.split(b" ", 2)[1])
 
 
-def client(host: str, port: int, path: str, key: str, count: int, times: list[float]) -> None:
+def post(host: str, path: str, key: str, number: int) -> bytes:
+    """A link to create."""
+    body = json.dumps({"amount_minor": 1999, "currency": "EUR", "reference": f"INV-{number}"})
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n"
+        f"Idempotency-Key: {uuid.uuid4()}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+def get(host: str, path: str, key: str) -> bytes:
+    """Something to read."""
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+
+
+def client(target: SplitResult, method: str, key: str, count: int, times: list[float]) -> None:
+    host, port = target.hostname or "", target.port or 80
+    path = f"{target.path}?{target.query}" if target.query else target.path
+    expected = 201 if method == "POST" else 200
     with socket.create_connection((host, port), timeout=30) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for number in range(count):
-            body = json.dumps({"amount_minor": 1999, "currency": "EUR", "reference": f"INV-{number}"})
-            message = (
-                f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {key}\r\n"
-                f"Idempotency-Key: {uuid.uuid4()}\r\nContent-Type: application/json\r\n"
-                f"Content-Length: {len(body)}\r\n\r\n{body}"
-            ).encode()
+            message = post(host, path, key, number) if method == "POST" else get(host, path, key)
             started = time.perf_counter()
             connection.sendall(message)
             status = read_response(connection)
             times.append(time.perf_counter() - started)
-            if status != 201:
-                raise SystemExit(f"expected 201, got {status}")
+            if status != expected:
+                raise SystemExit(f"expected {expected}, got {status}")
 
 
 def main() -> None:
     url, requests, clients = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    method = sys.argv[4] if len(sys.argv) > 4 else "POST"
     target = urlsplit(url)
     key = sys.stdin.read().strip()
     per_client: list[list[float]] = [[] for _ in range(clients)]
     shares = [requests // clients + (number < requests % clients) for number in range(clients)]
     threads = [
-        threading.Thread(target=client, args=(target.hostname, target.port, target.path, key, share, times))
+        threading.Thread(target=client, args=(target, method, key, share, times))
         for share, times in zip(shares, per_client, strict=True)
     ]
     started = time.perf_counter()
@@ -63,7 +77,7 @@ def main() -> None:
     wall = time.perf_counter() - started
     times = [seconds for times in per_client for seconds in times]
     if len(times) != requests:
-        raise SystemExit(f"only {len(times)} of {requests} requests were answered with 201")
+        raise SystemExit(f"only {len(times)} of {requests} requests were answered")
     json.dump([*times, wall], sys.stdout)
 
 
