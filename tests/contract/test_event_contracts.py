@@ -14,7 +14,14 @@ IDS = [f"{found.name}.v{found.version}" for found in TYPES]
 
 # What this platform says, and in which family; a type that goes missing is noticed here.
 EXPECTED = {
-    "links": {"link.created", "link.deactivated", "link.completed"},
+    "links": {
+        "link.created",
+        "link.updated",
+        "link.deactivated",
+        "link.reactivated",
+        "link.expired",
+        "link.completed",
+    },
     "checkout": {"checkout.opened", "checkout.submitted", "checkout.completed", "checkout.expired"},
     "payments": {
         "payment.created",
