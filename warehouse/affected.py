@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from warehouse.dbt_plan import Node
 
-_KINDS = ("link", "session", "payment", "refund", "source", "journal")
+_KINDS = ("merchant", "link", "session", "payment", "refund", "source", "journal")
 _RATED_AGAIN = """
     WITH now AS (SELECT rate_date, quote, published_at, rate, source FROM warehouse.staging.stg_fx_rates),
          then_ AS (SELECT rate_date, quote, published_at, rate, source FROM base.staging.stg_fx_rates),
@@ -23,11 +23,22 @@ _RATED_AGAIN = """
     SELECT payment_id FROM base.main.fct_payments
      WHERE coalesce(succeeded_at, created_at) >= (SELECT min(published_at) FROM changed)"""
 
+_DECLARATIONS = ("stg_merchant_created", "stg_merchant_updated")
+# What a merchant is paid out in was told late: its payments from then on were reckoned in another currency.
+_DECLARED_AGAIN = """
+    WITH declared AS (SELECT merchant_id, created_at AS declared_at FROM warehouse.staging.stg_merchant_created
+                      UNION ALL SELECT merchant_id, updated_at FROM warehouse.staging.stg_merchant_updated)
+    SELECT payment_id FROM base.main.fct_payments AS p JOIN declared AS d ON p.merchant_id = d.merchant_id
+     WHERE coalesce(p.succeeded_at, p.created_at) >= d.declared_at"""
+
 
 def find_affected(connection: duckdb.DuckDBPyConnection, staged: Iterable[Node]) -> None:
     """Fill one temporary table per kind of object, `affected_<kind>(id)`, until no object is connected to another."""
     for kind in _KINDS:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE affected_{kind} (id VARCHAR)")
+    told = [_ids(name, "merchant_id") for name in _DECLARATIONS]
+    told += [f"SELECT merchant_id FROM base.staging.{name}" for name in _DECLARATIONS]  # noqa: S608 - same
+    _add(connection, "merchant", told)  # all: they are few, and payments of any of them may come
     names = {node.name: {column.name for column in node.columns} for node in staged}
     for kind in ("session", "payment", "refund"):
         _add(connection, kind, (_ids(name, f"{kind}_id") for name, has in names.items() if f"{kind}_id" in has))
@@ -35,7 +46,7 @@ def find_affected(connection: duckdb.DuckDBPyConnection, staged: Iterable[Node])
     _add(connection, "link", (_ids(name, "link_id") for name in links))
     for kind in ("payment", "refund"):
         _add(connection, kind, [f"{_ids('stg_journal_posted', 'source_id')} WHERE kind = '{kind}'"])
-    _add(connection, "payment", [_RATED_AGAIN, _lookup("stg_refund_created", "refund", "payment")])
+    _add(connection, "payment", [_RATED_AGAIN, _DECLARED_AGAIN, _lookup("stg_refund_created", "refund", "payment")])
     told = [_lookup(f"stg_payment_{event}", "payment", "session") for event in ("created", "succeeded")]
     _add(connection, "session", told)
     told = [_lookup(f"stg_payment_{event}", "session", "payment") for event in ("created", "succeeded")]

@@ -27,6 +27,8 @@ class Key(NamedTuple):
 
 # Staging models of events: rows are only ever added. The key finds an object's earlier rows.
 STAGED: Final[Mapping[str, Key]] = {
+    "stg_merchant_created": Key("merchant", "merchant_id"),
+    "stg_merchant_updated": Key("merchant", "merchant_id"),
     "stg_link_created": Key("link", "link_id"),
     "stg_link_deactivated": Key("link", "link_id"),
     "stg_link_completed": Key("link", "link_id"),
@@ -48,6 +50,7 @@ STAGED: Final[Mapping[str, Key]] = {
 # Models whose rows follow from the events of one session with its payments, refunds and journals.
 TRADE: Final[Mapping[str, Key]] = {
     "int_journal_entries": Key("journal", "journal_id"),
+    "int_merchant_currencies": Key("merchant", "merchant_id"),
     "int_payment_attempts": Key("payment", "payment_id"),
     "int_payment_fx": Key("payment", "payment_id"),
     "int_session_steps": Key("session", "session_id"),

@@ -30,7 +30,7 @@ class RunParameters:
     region: str
     timezone: str
     business_date: date
-    default_currency: str  # the merchants' currency unless they declare another: the region's first
+    default_currency: str  # of merchants that have declared none: the region's first
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,37 +3,18 @@
 In an image that serves any region, `web.wsgi:app` with the region's code in MERIDIAN_REGION.
 """
 
-import os
-import sys
-
 from flask import Flask
 
-from regions import logs
-from regions.errors import MeridianError
-from regions.region import load_region
+from web import serving
 from web.app import create_app
 from web.settings import Settings
 
-APP_LOAD_ERROR = 4  # gunicorn stops, instead of starting the worker again and again
-
 
 def for_region(code: str) -> Flask:
-    """The app of a region, configured by the environment; a wrong one is one sentence and a stopped gunicorn."""
-    logs.configure("web", code)
-    try:
-        region = load_region(code)
-        return create_app(region, Settings.from_environment(region))
-    except MeridianError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(APP_LOAD_ERROR) from None
+    """The app of a region."""
+    return serving.app_of("web", code, lambda region: create_app(region, Settings.from_environment(region)))
 
 
 def __getattr__(name: str) -> Flask:
     """Make `app` when gunicorn asks for it, and not when somebody imports this module."""
-    if name != "app":
-        raise AttributeError(name)
-    code = os.environ.get("MERIDIAN_REGION")
-    if not code:
-        sys.stderr.write("MERIDIAN_REGION is not set: give the code of the region to serve, such as eu.\n")
-        raise SystemExit(APP_LOAD_ERROR)
-    return for_region(code)
+    return for_region(serving.region_code(name))

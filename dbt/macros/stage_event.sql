@@ -32,6 +32,7 @@ from events
 {# Every event type has a staging model; `tests/events_staged.sql` fails on a type that the lake holds and no model stages. #}
 {% macro event_types() -%}
   {{ return([
+    'merchant.created', 'merchant.updated',
     'link.created', 'link.updated', 'link.deactivated', 'link.reactivated', 'link.expired', 'link.completed',
     'checkout.opened', 'checkout.submitted', 'checkout.completed', 'checkout.expired',
     'payment.created', 'payment.attempted', 'payment.requires_action', 'payment.succeeded', 'payment.failed',

@@ -66,10 +66,10 @@ def load_rates(
                 raise UsageError(f"--date {day}: no reference rates are served for the business day {wanted}")
         if extra is not None:
             loading.check_reach(extra)
+        if not loading.reaches(day):
+            raise UsageError(f"--date {day}: no reference rates are that old")
         row_count = land(lake, loading.admitted)
     held = stored_sources(lake, day)
-    if not held:
-        raise UsageError(f"--date {day}: no reference rates are that old")
     names = tuple(one.name for one in loading.admitted)
     return Loaded(min(held), max(held), Counter(held.values()), names, row_count)
 
@@ -83,12 +83,16 @@ class _Loading:
         self._door = door
         self._refresh = refresh
         self._landed = landed_files(lake)
-        self._held = set(stored_sources(lake))
+        self._held = set(stored_sources(lake)) if self._landed else set()
         self._now: set[date] = set()
 
     def wants(self, day: date) -> bool:
         """Whether the daily file of a day has to be fetched."""
         return day not in self._now and (self._refresh or daily_name(day) not in self._landed)
+
+    def reaches(self, day: date) -> bool:
+        """Whether there is a rate of that day or before it."""
+        return min(self._held) <= day
 
     def take(self, file: RateFile, only: date | None = None) -> None:
         """Check a file whole (`only`: it must tell exactly this day), unless its exact content was landed before."""

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from pipelines.residency.lineage import Leaf, Lineage
+from pipelines.residency.lineage import Lineage
 from pipelines.residency.manifest import GLOBAL_TAG, Project, Relation
+from pipelines.residency.origin import Leaf, Origin
 from pipelines.residency.sql_rules import HiddenLineageError
 from regions.contract_files import CONTRACTS
-from regions.data_map import DataMap, Holds
+from regions.data_map import DataMap
 from regions.events import registry
 from regions.residency import ResidencyClass, is_loosened
 from regions.toml_reader import TomlReader
@@ -85,17 +86,16 @@ def _staged_loosely(project: Project, found: DataMap) -> Iterator[str]:
 
 
 def _sources_disagree(project: Project, found: DataMap) -> Iterator[str]:
-    """A source that is a lake table declares what the data map says; an event's data is judged field by field."""
+    """A source that is a lake table declares what the data map says: an event's data is pii, whatever its type."""
     for relation in project.relations.values():
         table = found.lake.get(relation.name.removeprefix(LAKE_SOURCE))
         if relation.kind != "source" or not relation.name.startswith(LAKE_SOURCE) or table is None:
             continue
-        judged = {column.name for column in table.personal if column.holds is Holds.EVENT}
         for name, declared in relation.columns.items():
             bound = table.classes.get(name)
             if bound is None:
                 yield f"source {relation.name}.{name} is no column of the lake's {table.name}"
-            elif declared is not None and name not in judged and is_loosened(bound, declared):
+            elif declared is not None and is_loosened(bound, declared):
                 yield f"source {relation.name}.{name} is declared {declared.value}, and the data map says {bound.value}"
 
 
@@ -110,17 +110,29 @@ def _bound(model: Relation, project: Project, lineage: Lineage) -> Iterator[str]
     for name in sorted(made ^ set(model.columns)):
         yield f"{model.name}.{name} is {'not declared' if name in made else 'declared, and not made'}"
     for name in sorted(made):
-        origin = origins[name]
-        if not any(origin.parts()):
-            continue  # a constant
+        yield from _bound_column(f"{model.name}.{name}", origins[name], project)
+
+
+def _bound_column(column: str, origin: Origin, project: Project) -> Iterator[str]:
+    if any(origin.parts()):  # else it is a constant
         for leaf, path in sorted({**origin.shape, **origin.value}.items()):
             declared = _class_of(leaf, project)
             if declared is not ResidencyClass.EXPORTABLE:
-                yield f"{model.name}.{name} depends on {_told(leaf, declared)}: {_way(model, name, path)}"
+                yield f"{column} depends on {_told(leaf, declared)}: {_way(column, path)}"
+        for leaf, path in sorted(origin.links.items()):
+            declared = _class_of(leaf, project)
+            if declared is None or declared is ResidencyClass.PII or _is_ours(leaf, declared, project):
+                yield f"{column} is linked by {_told(leaf, declared)}: {_way(column, path)}"
         for leaf, path in sorted(origin.closed.items()):
             declared = _class_of(leaf, project)
             if declared is None or declared is ResidencyClass.PII:
-                yield f"{model.name}.{name} aggregates {_told(leaf, declared)}: {_way(model, name, path)}"
+                yield f"{column} aggregates {_told(leaf, declared)}: {_way(column, path)}"
+
+
+def _is_ours(leaf: Leaf, declared: ResidencyClass, project: Project) -> bool:
+    """Whether a bound key is one that we wrote down ourselves: a join with a list of ids is a predicate on ids."""
+    kinds = {relation.kind for relation in project.relations.values() if relation.name == leaf.relation}
+    return declared is not ResidencyClass.EXPORTABLE and kinds == {"seed"}
 
 
 def _class_of(leaf: Leaf, project: Project) -> ResidencyClass | None:
@@ -134,5 +146,5 @@ def _told(leaf: Leaf, declared: ResidencyClass | None) -> str:
     return f"{leaf.relation}.{leaf.column} ({declared.value if declared else 'unknown'})"
 
 
-def _way(model: Relation, name: str, path: tuple[str, ...]) -> str:
-    return " <- ".join((f"{model.name}.{name}", *path))
+def _way(column: str, path: tuple[str, ...]) -> str:
+    return " <- ".join((column, *path))

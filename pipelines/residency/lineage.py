@@ -7,8 +7,7 @@ pivots, natural joins, recursion.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
 
 import sqlglot
 from sqlglot import exp
@@ -17,73 +16,16 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
 from pipelines.residency.manifest import Project, Relation
+from pipelines.residency.origin import Leaf, Origin, together
 from pipelines.residency.sql_rules import (
     DIALECT,
     HiddenLineageError,
     clauses,
     is_guarded,
     is_within,
+    linked_with,
     refuse_what_hides,
 )
-
-
-class Leaf(NamedTuple):
-    """A column that no SQL of ours makes: of a source, a seed, or a staging model of an event."""
-
-    relation: str
-    column: str
-
-
-Paths = Mapping[Leaf, tuple[str, ...]]  # each leaf with the columns on the way to it
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What a column is made of.
-
-    `value`: what its values come from. `shape`: what decides which rows there are, and how they are joined, grouped and
-    ordered. `closed`: what a large enough aggregate has been made over; no single row shows any more.
-    """
-
-    value: Paths = field(default_factory=dict)
-    shape: Paths = field(default_factory=dict)
-    closed: Paths = field(default_factory=dict)
-
-    def through(self, step: str) -> Origin:
-        """The same, one step further from the leaves."""
-        return Origin(*({leaf: (step, *path) for leaf, path in part.items()} for part in self.parts()))
-
-    def parts(self) -> tuple[Paths, Paths, Paths]:
-        """Value, shape, closed."""
-        return self.value, self.shape, self.closed
-
-    def as_shape(self) -> Origin:
-        """Of a column that only decides about rows."""
-        return Origin({}, _merge([self.value, self.shape]), self.closed)
-
-    def as_closed(self) -> Origin:
-        """Of a column that a large enough aggregate counts."""
-        return Origin({}, {}, _merge(self.parts()))
-
-    def as_aggregated(self) -> Origin:
-        """Of a column whose values a large enough aggregate shows: the rows behind them are closed, the values not."""
-        return Origin(self.value, {}, _merge([self.shape, self.closed]))
-
-
-def _merge(parts: Iterable[Paths]) -> Paths:
-    """Every leaf, with its shortest path."""
-    merged: dict[Leaf, tuple[str, ...]] = {}
-    for part in parts:
-        for leaf, path in part.items():
-            if leaf not in merged or len(path) < len(merged[leaf]):
-                merged[leaf] = path
-    return merged
-
-
-def together(origins: Iterable[Origin]) -> Origin:
-    """Of something made from all of these."""
-    found = list(origins)
-    return Origin(*(_merge(origin.parts()[at] for origin in found) for at in range(3)))
 
 
 class Lineage:
@@ -94,6 +36,7 @@ class Lineage:
         self._group_size_min = group_size_min
         self._known: dict[str, dict[str, Origin]] = {}
         self._open: set[str] = set()
+        self._queries: dict[str, _Query] = {}
 
     def of(self, relation: Relation) -> Mapping[str, Origin]:
         """The origin of each column, and under "*" of the rows. Raises HiddenLineageError."""
@@ -101,9 +44,25 @@ class Lineage:
             if relation.name in self._open:
                 raise HiddenLineageError(f"{relation.name} is made from itself")
             self._open.add(relation.name)
-            self._known[relation.name] = self._find(relation)
-            self._open.discard(relation.name)
+            try:
+                self._known[relation.name] = self._find(relation)
+            finally:
+                self._open.discard(relation.name)
         return self._known[relation.name]
+
+    def plain(self, relation: Relation, column: str) -> frozenset[Leaf]:
+        """The leaves whose values a column hands on as they are; none if anything was done to them on the way."""
+        if relation.made_by is not None:
+            maker = self._project.by_name.get(relation.made_by)
+            return frozenset() if maker is None else self.plain(maker, column)
+        if relation.sql is None or relation.event is not None:
+            return frozenset({Leaf(relation.name, column)})
+        return self._query(relation).plain(column)
+
+    def _query(self, relation: Relation) -> _Query:
+        if relation.name not in self._queries:
+            self._queries[relation.name] = _Query(self, relation, self._project, self._group_size_min)
+        return self._queries[relation.name]
 
     def _find(self, relation: Relation) -> dict[str, Origin]:
         if relation.made_by is not None:
@@ -116,7 +75,7 @@ class Lineage:
         if relation.sql is None or relation.event is not None:
             leaves = {name: Origin({Leaf(relation.name, name): ()}) for name in relation.columns}
             return leaves | {"*": Origin()}
-        return _Query(self, relation, self._project, self._group_size_min).columns()
+        return self._query(relation).columns()
 
 
 class _Query:
@@ -130,11 +89,14 @@ class _Query:
         self._scopes: dict[int, tuple[dict[str, Origin], Origin]] = {}
 
     def columns(self) -> dict[str, Origin]:
-        scope = self._parse()
-        found, rows = self._scope(scope)
+        found, rows = self._scope(self._top)
         return {name.lower(): origin for name, origin in found.items()} | {"*": rows}
 
-    def _parse(self) -> Scope:
+    def plain(self, column: str) -> frozenset[Leaf]:
+        return self._plain_output(self._top, column)
+
+    @cached_property
+    def _top(self) -> Scope:
         name = self._relation.name
         try:
             statements = [one for one in sqlglot.parse(self._relation.sql or "", dialect=DIALECT) if one is not None]
@@ -205,16 +167,15 @@ class _Query:
         return self._lineage.of(relation)["*"].through(f"rows of {relation.name}").as_shape()
 
     def _aggregated(self, scope: Scope, projection: exp.Expr) -> Origin:
-        """Behind a guard, what is only counted is closed; shown values stay, the rows behind them close."""
-        counted = {id(column) for count in projection.find_all(exp.Count) for column in count.find_all(exp.Column)}
-        filters = {
-            id(column) for one in projection.find_all(exp.Filter) for column in one.expression.find_all(exp.Column)
-        }
+        """Behind a guard, columns that are only counted are closed; shown values stay, the rows behind them close.
+
+        A condition inside an aggregate (`filter`, `case`) may pick one row of a large group, and so stays open.
+        """
+        counted = {id(column) for count in projection.find_all(exp.Count) for column in _counted(count)}
         parts = []
         for column in projection.find_all(exp.Column):
             origin = self._column(scope, column)
-            is_closed = id(column) in counted or id(column) in filters
-            parts.append(origin.as_closed() if is_closed else origin.as_aggregated())
+            parts.append(origin.as_closed() if id(column) in counted else origin.as_aggregated())
         if any(projection.find_all(exp.Query)):
             raise HiddenLineageError(f"{self._relation.name} has a subquery inside an aggregate's column")
         return together(parts)
@@ -225,12 +186,37 @@ class _Query:
         inside: set[int] = set()
         for nested in scope.subquery_scopes:
             if is_within(nested.expression, expression):
-                columns, rows = self._scope(nested)
-                parts += [*columns.values(), rows.as_shape()]
+                parts += self._scope(nested)[0].values()  # each holds what decides about its rows, too
                 inside |= {id(column) for column in nested.expression.find_all(exp.Column)}
-        return together(
-            [*parts, *(self._column(scope, c) for c in expression.find_all(exp.Column) if id(c) not in inside)]
-        )
+        for column in expression.find_all(exp.Column):
+            if id(column) not in inside:
+                origin = self._column(scope, column)
+                parts.append(origin.as_link() if self._links(scope, column) else origin)
+        return together(parts)
+
+    def _links(self, scope: Scope, column: exp.Column) -> bool:
+        """Whether a column only says here which rows belong together, and comes unchanged from a leaf."""
+        partners = linked_with(column)
+        return partners is not None and all(self._plain(scope, one) for one in (column, *partners))
+
+    def _plain(self, scope: Scope, column: exp.Column) -> frozenset[Leaf]:
+        source = scope.sources.get(column.table)
+        if source is None:
+            return frozenset() if scope.parent is None else self._plain(scope.parent, column)
+        if isinstance(source, Scope):
+            return self._plain_output(source, column.name)
+        return self._lineage.plain(self._relation_of(source), column.name.lower())
+
+    def _plain_output(self, scope: Scope, name: str) -> frozenset[Leaf]:
+        query = scope.expression
+        if not isinstance(query, exp.Query) or name.lower() not in map(str.lower, query.named_selects):
+            return frozenset()
+        at = [*map(str.lower, query.named_selects)].index(name.lower())
+        if isinstance(query, exp.SetOperation):
+            sides = [self._plain_output(one, _name_at(one, at)) for one in scope.set_operation_scopes]
+            return frozenset[Leaf]().union(*sides) if all(sides) else frozenset()
+        inner = query.selects[at].unalias()
+        return self._plain(scope, inner) if isinstance(inner, exp.Column) else frozenset()
 
     def _column(self, scope: Scope, column: exp.Column) -> Origin:
         source = scope.sources.get(column.table)
@@ -263,6 +249,18 @@ class _Query:
         if found is None:
             raise HiddenLineageError(f"{self._relation.name} reads {'.'.join(address)}, which is no declared relation")
         return found
+
+
+def _counted(count: exp.Count) -> Iterable[exp.Column]:
+    """The bare columns of `count(x)`, `count(distinct x)` and `count(distinct (x, y))`."""
+    inner = count.this
+    found = inner.expressions if isinstance(inner, exp.Distinct) else [inner]
+    parts = [part for one in found for part in (one.expressions if isinstance(one, exp.Tuple) else [one])]
+    return [part for part in parts if isinstance(part, exp.Column)]
+
+
+def _name_at(scope: Scope, at: int) -> str:
+    return str(scope.expression.named_selects[at]) if isinstance(scope.expression, exp.Query) else ""
 
 
 def _first(error: Exception) -> str:

@@ -15,7 +15,8 @@ from regions.residency import ResidencyClass, ResidencyError, residency_class
 GLOBAL_TAG = "global"
 STAGING = "staging"
 _KINDS = frozenset({"model", "seed", "source"})
-_STAGED_EVENT = re.compile(r"\{\{-?\s*stage_event\(\s*'([a-z0-9_.]+)'")
+# The macro's call and nothing else: SQL around it could bring in what the declared columns do not say.
+_STAGED_EVENT = re.compile(r"\s*\{\{-?\s*stage_event\(\s*'([a-z0-9_.]+)'\s*\)\s*-?\}\}\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def _relation(node: dict[str, Any]) -> Relation:
     kind = node["resource_type"]
     table = node["identifier"] if kind == "source" else node["alias"]
     raw = node.get("raw_code") or ""
-    staged = _STAGED_EVENT.search(raw)
+    staged = _STAGED_EVENT.fullmatch(raw)
     config = node.get("config") or {}
     meta = {**(node.get("meta") or {}), **(config.get("meta") or {})}
     return Relation(

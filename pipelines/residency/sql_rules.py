@@ -27,7 +27,7 @@ class HiddenLineageError(Exception):
 
 def clauses(select: exp.Select) -> Iterator[exp.Expr]:
     """Everything beside the projections that decides about rows."""
-    for name in ("where", "group", "having", "qualify", "order", "distinct", "limit", "offset", "windows", "sample"):
+    for name in ("where", "group", "having", "qualify", "order", "distinct", "limit", "offset", "windows"):
         clause = select.args.get(name)
         if isinstance(clause, exp.Expr):
             yield clause
@@ -38,7 +38,21 @@ def clauses(select: exp.Select) -> Iterator[exp.Expr]:
             yield join.args["on"]
         if join.args.get("using"):
             raise HiddenLineageError("a join with USING was left unresolved")
-    yield from select.args.get("laterals") or ()
+
+
+def linked_with(column: exp.Column) -> tuple[exp.Column, ...] | None:
+    """The columns that this one is only related to, if its value is neither shown nor compared with one of our choice.
+
+    So it is in `a = b`, in `a is null`, as a key of `group by` and of `partition by`. None for any other use.
+    """
+    parent = column.parent
+    if isinstance(parent, exp.Is) and isinstance(parent.expression, exp.Null):
+        return ()
+    if isinstance(parent, exp.EQ) and isinstance(parent.left, exp.Column) and isinstance(parent.right, exp.Column):
+        return (parent.right if column is parent.left else parent.left,)
+    if isinstance(parent, exp.Group) or (isinstance(parent, exp.Window) and column.arg_key == "partition_by"):
+        return ()
+    return None
 
 
 def is_guarded(select: exp.Select, group_size_min: int) -> bool:

@@ -76,12 +76,14 @@ def map_digest() -> str:
 def item(verdicts: Sequence[Verdict], effects: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What goes together: one subject's data of one class, or all rows of a table that are due under one rule."""
     first = verdicts[0]
+    subjects = {verdict.holding.subject_id for verdict in verdicts}
+    merchants = {verdict.holding.merchant_id for verdict in verdicts}
     return {
         "action": first.action.value,
         "data_class": first.holding.data_class,
         "dataset": first.holding.dataset,
-        "subject": first.holding.subject_id,
-        "merchant": first.holding.merchant_id,
+        "subject": first.holding.subject_id if len(subjects) == 1 else None,
+        "merchant": first.holding.merchant_id if len(merchants) == 1 else None,
         "keys": [list(verdict.holding.key) for verdict in verdicts],
         "why": first.why.value,
         "by": first.by,
@@ -111,7 +113,9 @@ def table(plan: Plan) -> Iterator[str]:
     if not document["items"]:
         yield "Nothing goes."
     for entry in document["items"]:
-        whom = entry["subject"] or f"{len(entry['keys'])} rows of {entry['dataset']}"
+        whom = f"{len(entry['keys'])} rows of {entry['dataset']}"
+        if is_of_subject(entry):
+            whom = entry["subject"]
         yield ""
         yield f"{entry['action'].replace('_', ' ')}: {entry['data_class']} of {whom}"
         yield f"  because    {_because(entry)}"

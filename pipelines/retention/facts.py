@@ -10,8 +10,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from pipelines.retention.domain import SUBJECT, Holding, LegalHold
-from pipelines.retention.tables import name
-from regions.data_map import DataMap, MappedTable
+from pipelines.retention.tables import name, rows_of, subject_of
+from regions.data_map import DataMap, Erasure, MappedTable
 from regions.events import registry
 from regions.retention import Trigger
 
@@ -65,7 +65,13 @@ def read_requests(connection: psycopg.Connection) -> dict[str, str]:
 
 def classes_of_subjects(found: DataMap) -> frozenset[str]:
     """The data classes that we hold of persons: those of the map's pseudonyms, and those that events seal under."""
-    columns = (column for table in found.tables.values() if table.subject for column in table.personal)
+    columns = (
+        column
+        for table in found.tables.values()
+        if table.subject
+        for column in table.personal
+        if column.erasure is not Erasure.EXPIRES
+    )
     sealed = {kind.pii.retention_class for kind in registry().values() if kind.pii is not None}
     return frozenset({column.data_class for column in columns if column.data_class is not None} | sealed)
 
@@ -90,7 +96,7 @@ def read_holdings(
                     yield from _of_subject(row, region, classes)
     for table in found.tables.values():
         if table.clock:
-            yield from _by_clock(connection, region, table, end)
+            yield from _by_clock(connection, region, found, table, end, subjects)
 
 
 def _of_subject(row: dict[str, Any], region: Region, classes: Sequence[str]) -> Iterator[Holding]:
@@ -102,20 +108,50 @@ def _of_subject(row: dict[str, Any], region: Region, classes: Sequence[str]) -> 
         yield Holding(data_class, SUBJECT, (row["id"],), row["id"], row["merchant_id"], clock, row["is_open"])
 
 
-def _by_clock(connection: psycopg.Connection, region: Region, table: MappedTable, end: datetime) -> Iterator[Holding]:
+def _by_clock(
+    connection: psycopg.Connection, region: Region, found: DataMap, table: MappedTable, end: datetime,
+    subjects: Sequence[str],
+) -> Iterator[Holding]:  # fmt: skip
+    """Rows that are so old that they may have to go, and those of the subjects that asked, however young."""
     data_class = table.data_class or ""
     [(trigger, columns)] = table.clock.items()
     moment = sql.SQL("coalesce({})").format(sql.SQL(", ").join(map(sql.Identifier, columns)))
-    keys = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(column)) for column in table.key)
-    owner = sql.Identifier("merchant_id") if "merchant_id" in table.classes else sql.SQL("NULL")
     idle = sql.SQL("{} IS NULL").format(sql.Identifier(table.idle)) if table.idle else sql.SQL("true")
+    whose = subject_of(table, found)
     query = sql.SQL(
-        "SELECT {owner}, {moment}, {keys} FROM {table} WHERE {moment} < {before} AND {idle} ORDER BY {keys}"
-    ).format(owner=owner, moment=moment, keys=keys, table=name(table), before=sql.Placeholder("before"), idle=idle)
+        "SELECT {owner}, {whose}, {moment}, {keys} FROM {table} WHERE {moment} IS NOT NULL AND {idle} AND {which}"
+        " ORDER BY {keys}"
+    )
+    parts = {
+        "owner": _owner(table, whose),
+        "whose": whose,
+        "moment": moment,
+        "keys": sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(column)) for column in table.key),
+        "table": name(table),
+        "idle": idle,
+    }
     before = end - timedelta(days=_shortest_maximum_days(region, {data_class}))
-    with connection.cursor() as cursor:
-        for merchant_id, at, *key in cursor.execute(query, {"before": before}):
-            yield Holding(data_class, table.name, tuple(key), None, merchant_id, {trigger: region.accounting_date(at)})
+    old = query.format(**parts, which=sql.SQL("{} < {}").format(moment, sql.Placeholder("before")))
+    asked: list[tuple[sql.Composed, dict[str, Any]]] = [(old, {"before": before})]
+    if table.subject is not None and table.idle is None:
+        mine = query.format(**parts, which=rows_of(table, found))
+        asked += [(mine, {"subject": subject}) for subject in subjects]
+    seen = set()
+    for statement, parameters in asked:
+        for merchant_id, subject_id, at, *key in connection.execute(statement, parameters).fetchall():
+            if tuple(key) not in seen:
+                seen.add(tuple(key))
+                clock = {trigger: region.accounting_date(at)}
+                yield Holding(data_class, table.name, tuple(key), subject_id, merchant_id, clock)
+
+
+def _owner(table: MappedTable, whose: sql.Composable) -> sql.Composable:
+    """The merchant of a row: its own column, or that of the row's subject."""
+    if table.name == "merchants":
+        return sql.Identifier("id")
+    if "merchant_id" in table.classes:
+        return sql.Identifier("merchant_id")
+    return sql.SQL("(SELECT d.merchant_id FROM data_subjects AS d WHERE d.id = {})").format(whose)
 
 
 def _shortest_maximum_days(region: Region, classes: set[str]) -> int:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from pipelines.retention import document, facts, tables
 from pipelines.retention.document import Plan
 from pipelines.retention.domain import SUBJECT, Decisions, Holding, Verdict, Why, decide, judge
+from pipelines.retention.executors import EXECUTORS, Way, check_region
 from pipelines.retention.lake_rows import Targets, changes
 from regions.data_map import DataMap, data_map
-from regions.errors import MeridianError, UsageError
+from regions.errors import UsageError
 from regions.retention import Action
 from warehouse.lake import LakeTableMissingError
 from warehouse.lake_rewrite import count_changed
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 
     from regions.region import Region
     from warehouse.lake import Lake
-
-_EXECUTABLE = {"checkout_sessions", "gateway_webhooks", "idempotency_keys"}
-
-
-class NotExecutableError(MeridianError):
-    """A rule has come due that nothing can carry out yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +37,8 @@ class Desk:
 
 
 def desk(region: Region, connection: psycopg.Connection, lake: Lake) -> Desk:
-    """With the shipped data map."""
+    """With the shipped data map. Raises ConfigurationError for a rule of the region that nobody carries out."""
+    check_region(region, data_map())
     return Desk(region, connection, lake, data_map())
 
 
@@ -115,13 +111,11 @@ def object_ids(at: Desk, subject: str) -> set[str]:
 def _items(at: Desk, decisions: Decisions) -> tuple[list[dict[str, Any]], set[tuple[str, str, tuple[str, ...]]]]:
     """The items of a plan, and the holdings that turn out to be empty already."""
     items, emptied = [], set()
-    for (dataset, data_class), group in groupby(
-        sorted(decisions.going, key=lambda verdict: (verdict.holding.dataset, verdict.holding.data_class)),
-        key=lambda verdict: (verdict.holding.dataset, verdict.holding.data_class),
+    for (dataset, _, _), group in groupby(
+        sorted(decisions.going, key=_together),
+        key=_together,
     ):
         if dataset != SUBJECT:
-            if dataset not in _EXECUTABLE:
-                raise NotExecutableError(f"Rows of {dataset} ({data_class}) are due, and nothing deletes them yet")
             verdicts = list(group)
             items.append(document.item(verdicts, _row_effects(at, dataset, verdicts)))
             continue
@@ -158,7 +152,14 @@ def subject_effects(at: Desk, verdict: Verdict) -> list[dict[str, Any]]:
     return effects
 
 
+def _together(verdict: Verdict) -> tuple[str, str, str]:
+    """Rows of a table go together that go for the same reason: those of one request, and all that are too old."""
+    return verdict.holding.dataset, verdict.holding.data_class, verdict.by or ""
+
+
 def _row_effects(at: Desk, dataset: str, verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:
+    if EXECUTORS[verdicts[0].holding.data_class].way is Way.MERCHANT:
+        return [_effect("postgres", table, None, len(verdicts), "forgotten") for table, _ in tables.forget_merchants()]
     effects = [_effect("postgres", dataset, None, len(verdicts), "deleted")]
     if dataset == "checkout_sessions":
         dropped = frozenset(verdict.holding.key[0] for verdict in verdicts)
@@ -189,7 +190,7 @@ def _count(at: Desk, query: Any, parameters: dict[str, Any]) -> int:
 
 def _is_empty(at: Desk, verdict: Verdict) -> bool:
     """Whether nothing of a subject's class is left in PostgreSQL: then there is nothing to keep or tell of."""
-    if verdict.holding.subject_id is None:
+    if verdict.holding.dataset != SUBJECT:
         return False
     actions = {rule.action for rule in at.region.retention if rule.data_class == verdict.holding.data_class}
     parameters = {"subject": verdict.holding.subject_id, "data_class": verdict.holding.data_class}

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from pipelines.retention import facts, lake_step, search_values, store, tables, warehouse_step
 from pipelines.retention.document import Plan, is_of_subject
 from pipelines.retention.domain import SUBJECT, Holding
+from pipelines.retention.executors import EXECUTORS, Way
 from pipelines.retention.planning import Desk, check_date, make_plan
 from pipelines.retention.store import StalePlanError, Stored
 from regions import faults
+from regions.data_map import Store
 from regions.errors import MeridianError, UsageError
 from regions.retention import Action
 
@@ -164,10 +166,15 @@ def _empty_columns(at: Desk, entry: dict[str, Any], counts: dict[str, int]) -> N
 
 def _delete_rows(at: Desk, entry: dict[str, Any], counts: dict[str, int]) -> None:
     table = at.found.tables[entry["dataset"]]
+    if EXECUTORS[entry["data_class"]].way is Way.MERCHANT:
+        for name, statement in tables.forget_merchants():
+            changed = at.connection.execute(statement, {"keys": [key[0] for key in entry["keys"]]}).rowcount
+            counts[name] = counts.get(name, 0) + changed
+        return
     for statement, values in tables.delete_rows(table, entry["keys"]):
         changed = at.connection.execute(statement, values).rowcount
         counts[table.name] = counts.get(table.name, 0) + changed
-    if table.subject is None:
+    if not at.found.followers(table.name, Store.POSTGRES):
         return
     keys = [key[0] for key in entry["keys"]]
     for name, statement in tables.followers(at.found, table.name):

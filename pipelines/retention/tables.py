@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import LiteralString
 
 from psycopg import sql
 
@@ -45,6 +46,22 @@ def ids_of(tables: tuple[str, ...], found: DataMap) -> sql.Composed:
         for of in (found.tables[one] for one in tables)
     ]
     return sql.SQL(" UNION ALL ").join(parts)
+
+
+def subject_of(table: MappedTable, found: DataMap) -> sql.Composed:
+    """An expression over a row of `table`: the subject it belongs to, NULL for nobody's."""
+    if table.subject is None:
+        return sql.SQL("NULL::text").format()
+    column = sql.SQL("{}.{}").format(name(table), sql.Identifier(table.subject.column))
+    if not table.subject.of:
+        return column
+    owners = [
+        sql.SQL("(SELECT {} FROM {} WHERE {} = {})").format(
+            subject_of(of, found), name(of), sql.SQL("{}.{}").format(name(of), sql.Identifier(of.key[0])), column
+        )
+        for of in (found.tables[one] for one in table.subject.of)
+    ]
+    return sql.SQL("coalesce({})").format(sql.SQL(", ").join(owners))
 
 
 def null_tokens(found: DataMap, data_class: str) -> Iterator[Statement]:
@@ -135,7 +152,9 @@ def _sealed(table: MappedTable, column: PersonalColumn, found: DataMap) -> sql.C
 
 
 def delete_rows(
-    table: MappedTable, keys: Sequence[Sequence[str]]
+    table: MappedTable,
+    keys: Sequence[Sequence[str]],
+    verb: LiteralString = "DELETE FROM {} AS t USING unnest({}) AS k ({}) WHERE {}",
 ) -> Iterator[tuple[sql.Composed, dict[str, list[str]]]]:
     """Deletes exactly the rows with these keys. Rows that are gone already stay gone."""
     parts = [
@@ -144,10 +163,34 @@ def delete_rows(
     ]
     names = sql.SQL(", ").join(sql.SQL(f"c{n}") for n in range(len(table.key)))
     arrays = sql.SQL(", ").join(sql.SQL(f"%(c{n})s::text[]") for n in range(len(table.key)))
-    statement = sql.SQL("DELETE FROM {} AS t USING unnest({}) AS k ({}) WHERE {}").format(
-        name(table), arrays, names, sql.SQL(" AND ").join(parts)
-    )
+    statement = sql.SQL(verb).format(name(table), arrays, names, sql.SQL(" AND ").join(parts))
     yield statement, {f"c{n}": [key[n] for key in keys] for n in range(len(table.key))}
+
+
+def forget_merchants() -> Iterator[tuple[str, sql.Composed]]:
+    """What goes with merchants that have left, in order; parameter `keys`. The id stays: the books refer to it."""
+    yield (
+        "console_sessions",
+        sql.SQL(
+            "DELETE FROM console_sessions USING console_users AS u"
+            " WHERE u.id = user_id AND u.merchant_id = ANY(%(keys)s)"
+        ).format(),
+    )
+    yield "console_users", sql.SQL("DELETE FROM console_users WHERE merchant_id = ANY(%(keys)s)").format()
+    yield "api_keys", sql.SQL("DELETE FROM api_keys WHERE merchant_id = ANY(%(keys)s)").format()
+    yield (
+        "merchants",
+        sql.SQL(
+            "UPDATE merchants SET name = 'erased', erased_at = clock_timestamp()"
+            " WHERE id = ANY(%(keys)s) AND erased_at IS NULL"
+        ).format(),
+    )
+
+
+def count_left(table: MappedTable, keys: Sequence[Sequence[str]]) -> tuple[sql.Composed, dict[str, list[str]]]:
+    """How many of the rows with these keys are there."""
+    [(statement, values)] = delete_rows(table, keys, verb="SELECT count(*) FROM {} AS t, unnest({}) AS k ({}) WHERE {}")
+    return statement, values
 
 
 def vacuum(table: MappedTable) -> sql.Composed:

@@ -141,4 +141,9 @@ def _rows_left(at: Desk, plan: Plan) -> list[str]:
                 row = at.connection.execute(statement.count, parameters).fetchone()
                 if row and row[0]:
                     problems.append(f"postgres: {row[0]} rows of {statement.table}.{statement.column}")
+        elif entry["action"] == Action.DELETE and entry["dataset"] != "merchants":
+            query, values = tables.count_left(at.found.tables[entry["dataset"]], entry["keys"])
+            row = at.connection.execute(query, values).fetchone()
+            if row and row[0]:
+                problems.append(f"postgres: {row[0]} rows of {entry['dataset']}")
     return problems

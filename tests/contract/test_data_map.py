@@ -9,6 +9,7 @@ import pytest
 
 import pipelines
 import warehouse
+from pipelines.retention.tables import forget_merchants
 from regions.contract_files import CONTRACTS
 from regions.data_map import Erasure, Store, check_columns, data_map
 from regions.errors import ConfigurationError
@@ -109,10 +110,11 @@ def test_retention_may_change_what_is_personal_and_nothing_else(region_database:
         for column in table.personal
         if column.erasure not in {Erasure.EXPIRES, Erasure.ROW}
     }
-    assert granted == emptied | {("data_subjects", "erased_at")}
-    by_clock = {table.name for table in data_map().tables.values() if table.clock}
+    assert granted == emptied | {("data_subjects", "erased_at"), ("merchants", "name"), ("merchants", "erased_at")}
+    with_merchant = {name for name, _ in forget_merchants()} - {"merchants"}
+    by_clock = {table.name for table in data_map().tables.values() if table.clock} - {"merchants"}
     following = {table.name for name in by_clock for table in data_map().followers(name, Store.POSTGRES)}
-    assert deletable == by_clock | following | {"object_sequences"}
+    assert deletable == by_clock | following | with_merchant | {"object_sequences"}
 
 
 @pytest.mark.parametrize(

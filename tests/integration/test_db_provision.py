@@ -51,9 +51,30 @@ def test_a_merchant_is_provisioned_once_per_key(region_database: RegionDatabase)
     assert secret not in rows[0][0]
 
 
+def test_a_merchant_declares_what_it_is_paid_out_in_and_the_stream_is_told(region_database: RegionDatabase) -> None:
+    env = region_database.env_for("owner")
+    base = ("--region", "eu", "--name", "Paid Ltd", "--country", "IE", "--secret-key", new_secret("eu", livemode=False))
+    told = []
+    for currency in ((), ("--settlement-currency", "SEK"), ("--settlement-currency", "SEK"), ()):
+        answer = run("web.merchants.provision", *base, *currency, env=env)
+        assert answer.returncode == 0, answer.stderr
+        merchant_id = json.loads(answer.stdout)["merchant_id"]
+        with region_database.connect("reader") as connection:
+            (row,) = connection.execute("SELECT settlement_currency FROM merchants WHERE id = %s", [merchant_id])
+            events = connection.execute(
+                "SELECT type, data ->> 'settlement_currency', data ->> 'country', sequence FROM outbox"
+                " WHERE subject = %s ORDER BY id",
+                [merchant_id],
+            ).fetchall()
+        told.append((row[0], events))
+    created, updated = ("merchant.created", "EUR", "IE", 1), ("merchant.updated", "SEK", "IE", 2)
+    assert told == [("EUR", [created]), *[("SEK", [created, updated])] * 3]
+
+
 @pytest.mark.parametrize(
     ("module", "arguments", "changed", "said"),
     [
+        ("web.merchants.provision", ["--region", "eu", "--settlement-currency", "XTS"], {}, "--settlement-currency is"),
         ("web.merchants.provision", ["--region", "zz"], {}, "no region 'zz'"),
         ("web.merchants.provision", ["--region", "eu"], {"DATABASE_URL_EU": ""}, "DATABASE_URL_EU is not set"),
         ("web.merchants.provision", ["--region", "eu"], {"KEY_PEPPER_EU": "c2hvcnQ="}, "KEY_PEPPER_EU"),

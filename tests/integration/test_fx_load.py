@@ -21,6 +21,7 @@ from pipelines.fx.load import LoadBusyError, load_rates
 from regions.errors import MeridianError, UsageError
 from tests.support.local_stack import REPOSITORY
 from tests.support.warehouse import Bench, bench
+from warehouse.lake import LakeTableMissingError
 from warehouse.lake_fx import FX_RATES
 from web.sandbox.rates.domain import daily_file
 
@@ -156,14 +157,23 @@ def test_the_first_bad_file_of_a_load_keeps_all_of_it_out(place: Place) -> None:
     place.served[LAST] = b"Date, USD, GBP, JPY, \n03 November 2026, 2, 3, 4, \n"
     with pytest.raises(RateFileError, match="column Date: the file is of 2026-11-03, not of 2026-11-04"):
         place.load()
-    assert stored_days(place.bench.lake) == []
+    with pytest.raises(LakeTableMissingError):
+        stored_days(place.bench.lake)
 
 
 def test_a_business_day_that_nobody_serves_is_named(place: Place) -> None:
     del place.served[date(2026, 11, 3)]
     with pytest.raises(UsageError, match="no reference rates are served for the business day 2026-11-03"):
         place.load()
-    assert stored_days(place.bench.lake) == []
+    with pytest.raises(LakeTableMissingError):
+        stored_days(place.bench.lake)
+
+
+def test_a_day_before_all_rates_is_named_and_nothing_is_written(place: Place) -> None:
+    with pytest.raises(UsageError, match="--date 2026-10-27: no reference rates are that old"):
+        place.load(date(2026, 10, 27))
+    with pytest.raises(LakeTableMissingError):
+        stored_days(place.bench.lake)
 
 
 def test_a_file_may_tell_a_day_that_nobody_serves(place: Place, tmp_path: Path) -> None:

@@ -96,6 +96,17 @@ def test_a_missing_rate_is_null_and_what_does_not_fit_stops(connection: duckdb.D
         connection.execute(f"SELECT {macro}").fetchone()
 
 
+def declare(connection: duckdb.DuckDBPyConnection, *declarations: tuple[str, str, datetime]) -> None:
+    """What merchants have declared: whom, currency, since when. The model is compiled over the first as created."""
+    for name, at, chosen in (("created", "created_at", declarations[:1]), ("updated", "updated_at", declarations[1:])):
+        columns = f"merchant_id varchar, settlement_currency varchar, {at} timestamptz"
+        connection.execute(f"CREATE OR REPLACE TABLE stg_merchant_{name} ({columns})")
+        for one in chosen:
+            connection.execute(f"INSERT INTO stg_merchant_{name} VALUES (?, ?, ?)", one)
+    sql = render((PROJECT / "models/intermediate/merchants/int_merchant_currencies.sql").read_text())
+    connection.execute(f"CREATE OR REPLACE TABLE int_merchant_currencies AS {sql}")
+
+
 def moments() -> Iterator[datetime]:
     """Around each publication, midnight and the end of the cap."""
     first, last = SAMPLE[0].rate_date, SAMPLE[-1].rate_date
@@ -126,11 +137,12 @@ def test_payments_see_what_python_sees_at_every_moment(connection: duckdb.DuckDB
     ]
     connection.execute("CREATE OR REPLACE TABLE run AS SELECT 'INR' AS default_currency")
     connection.execute(
-        """CREATE OR REPLACE TABLE stg_payment_created (payment_id varchar, currency varchar, amount_minor bigint,
-                                                        created_at timestamptz)"""
+        """CREATE OR REPLACE TABLE stg_payment_created (payment_id varchar, merchant_id varchar, currency varchar,
+                                                        amount_minor bigint, created_at timestamptz)"""
     )
+    declare(connection)
     connection.execute("CREATE OR REPLACE TABLE stg_payment_succeeded (payment_id varchar, succeeded_at timestamptz)")
-    connection.executemany("INSERT INTO stg_payment_created VALUES (?, ?, ?, ?)", cases)
+    connection.executemany("INSERT INTO stg_payment_created VALUES (?, 'm', ?, ?, ?)", cases)
     sql = render((PROJECT / "models/intermediate/fx/int_payment_fx.sql").read_text())
     found = {row[0]: row[1:] for row in connection.execute(sql).fetchall()}
     assert len(found) == len(cases)
@@ -148,16 +160,43 @@ def test_success_and_not_creation_decides_when_money_moved(connection: duckdb.Du
     created = datetime(2022, 2, 1, 12, tzinfo=UTC)
     connection.execute("CREATE OR REPLACE TABLE run AS SELECT 'EUR' AS default_currency")
     connection.execute(
-        "CREATE OR REPLACE TABLE stg_payment_created AS SELECT 'p' AS payment_id, 'USD' AS currency, "
-        "100::bigint AS amount_minor, ?::timestamptz AS created_at",
+        "CREATE OR REPLACE TABLE stg_payment_created AS SELECT 'p' AS payment_id, 'm' AS merchant_id, "
+        "'USD' AS currency, 100::bigint AS amount_minor, ?::timestamptz AS created_at",
         [created],
     )
     connection.execute(
         "CREATE OR REPLACE TABLE stg_payment_succeeded AS SELECT 'p' AS payment_id, ?::timestamptz AS succeeded_at",
         [created + timedelta(days=2)],
     )
+    declare(connection)
     sql = render((PROJECT / "models/intermediate/fx/int_payment_fx.sql").read_text())
     assert [row[4] for row in connection.execute(sql).fetchall()] == [date(2022, 2, 2)]  # 12:00 on the third: not yet
+
+
+def test_a_merchants_declaration_holds_from_its_moment_until_the_next(connection: duckdb.DuckDBPyConnection) -> None:
+    noon = datetime(2022, 2, 2, 12, tzinfo=UTC)
+    hours = {"before": -1, "first": 0, "between": 1, "second": 2, "later": 30}
+    connection.execute("CREATE OR REPLACE TABLE run AS SELECT 'EUR' AS default_currency")
+    connection.execute(
+        """CREATE OR REPLACE TABLE stg_payment_created (payment_id varchar, merchant_id varchar, currency varchar,
+                                                        amount_minor bigint, created_at timestamptz)"""
+    )
+    connection.execute("CREATE OR REPLACE TABLE stg_payment_succeeded (payment_id varchar, succeeded_at timestamptz)")
+    cases = [(name, "m", noon + timedelta(hours=n)) for name, n in hours.items()] + [("stranger", "n", noon)]
+    connection.executemany("INSERT INTO stg_payment_created VALUES (?, ?, 'USD', 1999, ?)", cases)
+    declare(connection, ("m", "USD", noon), ("m", "JPY", noon + timedelta(hours=2)))
+    sql = render((PROJECT / "models/intermediate/fx/int_payment_fx.sql").read_text())
+    found = {row[0]: (row[1], row[2]) for row in connection.execute(sql).fetchall()}
+    assert {name: currency for name, (currency, _) in found.items()} == {
+        "before": "EUR",
+        "first": "USD",
+        "between": "USD",
+        "second": "JPY",
+        "later": "JPY",
+        "stranger": "EUR",
+    }
+    assert found["between"][1] == 1999
+    assert found["later"][1] == outcome(noon + timedelta(hours=30), "USD", "JPY", 1999)[0]
 
 
 def test_exponents_are_those_of_the_kernel() -> None:

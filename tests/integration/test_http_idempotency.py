@@ -6,18 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.support.gunicorn_serving import serving
 from tests.support.regional import RegionDatabase
 
 BODY = {"amount_minor": 1999, "currency": "EUR", "reference": "INV-1"}
-
-
-@pytest.fixture
-def client(region_app: Flask) -> FlaskClient:
-    return region_app.test_client()
 
 
 def headers(database: RegionDatabase, key: str) -> dict[str, str]:

@@ -1,40 +1,15 @@
 """POST, GET, list and end links: what comes back, and a problem document for each bad input."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
 from regions.events import validate_data
+from tests.support.api import BODY, problem
 from tests.support.regional import RegionDatabase
-
-BODY: dict[str, Any] = {"amount_minor": 1999, "currency": "EUR", "reference": "INV-1"}
-
-
-@pytest.fixture
-def client(region_app: Flask) -> FlaskClient:
-    return region_app.test_client()
-
-
-@pytest.fixture
-def key(region_database: RegionDatabase) -> dict[str, str]:
-    return {"Authorization": f"Bearer {region_database.secret_key}"}
-
-
-def problem(answer: TestResponse, status: int, code: str) -> dict[str, Any]:
-    assert answer.mimetype == "application/problem+json"
-    document: dict[str, Any] = json.loads(answer.data)
-    assert (answer.status_code, document["status"], document["code"]) == (status, status, code)
-    assert document["request_id"] == answer.headers["Request-Id"]
-    assert document["type"] == f"urn:meridian:problem:{code}"
-    assert document["title"]
-    assert document["documentation_url"] == f"https://eu.meridian.test/docs/problems#{code}"
-    assert document["detail"]
-    return document
 
 
 def rows(database: RegionDatabase) -> tuple[int, int]:

@@ -5,17 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.support.regional import RegionDatabase
 
 BODY: dict[str, Any] = {"amount_minor": 1999, "currency": "EUR", "reference": "INV-1"}
-
-
-@pytest.fixture
-def client(region_app: Flask) -> FlaskClient:
-    return region_app.test_client()
 
 
 @pytest.fixture

@@ -30,7 +30,8 @@ TABLES = {
     "expired": "checkout_expired",
 }
 STAGED = (
-    "event_id VARCHAR, session_id VARCHAR, opened_at TIMESTAMPTZ, submitted_at TIMESTAMPTZ, succeeded_at TIMESTAMPTZ, "
+    "event_id VARCHAR, event_at TIMESTAMPTZ, "
+    "session_id VARCHAR, opened_at TIMESTAMPTZ, submitted_at TIMESTAMPTZ, succeeded_at TIMESTAMPTZ, "
     "expired_at TIMESTAMPTZ, payment_id VARCHAR, method VARCHAR, livemode BOOLEAN, region VARCHAR, "
     "merchant_id VARCHAR, link_id VARCHAR, channel VARCHAR, campaign VARCHAR, device_class VARCHAR, locale VARCHAR, "
     "currency VARCHAR, amount_minor BIGINT"
@@ -112,7 +113,8 @@ def stage(engine: duckdb.DuckDBPyConnection, events: Sequence[Event]) -> None:
         for number, event in enumerate(events):
             if event.kind == kind:
                 row = {
-                    "event_id": f"e{number}", "session_id": f"cs_{event.session}", f"{kind}_at": event.at,
+                    "event_id": f"e{number}", "event_at": event.at, "session_id": f"cs_{event.session}",
+                    f"{kind}_at": event.at,
                     "payment_id": f"pay_{number}", "method": "card", "livemode": event.session == 4, "region": "us",
                     "merchant_id": "merch_1", "link_id": "plink_1", "device_class": "mobile", "locale": "en-US",
                     "channel": None if event.session == 3 else f"c{event.session % 2}", "currency": "USD",

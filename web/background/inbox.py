@@ -36,15 +36,16 @@ def step(wiring: Wiring) -> bool:
             return False
         try:
             with connection.begin_nested():
-                _process(wiring, connection, message, now)
+                object_id = _process(wiring, connection, message, now)
         except Exception as error:  # noqa: BLE001 - one bad message must not stop the others; it is tried again, then parked
             _postpone(connection, message, error, now)
         else:
-            repository.mark_done(connection, message.id, now)
+            repository.mark_done(connection, message.id, object_id, now)
     return True
 
 
-def _process(wiring: Wiring, connection: Connection, message: InboxMessage, now: datetime) -> None:
+def _process(wiring: Wiring, connection: Connection, message: InboxMessage, now: datetime) -> str | None:
+    """Give the message its effect; the id of the attempt or refund that it is about."""
     gateway = wiring.gateways[message.gateway]
     event = gateway.parse_webhook(wiring.vault.decrypt_region(message.body, purpose="gateway_webhook"))
     match event.news:
@@ -54,14 +55,17 @@ def _process(wiring: Wiring, connection: Connection, message: InboxMessage, now:
                 raise UnknownObjectError("the attempt is not ours")
             scope = _scope(wiring, connection, attempt, message, now)
             apply_outcome(scope, attempt_id, answer, gateway.not_found_after)
+            return attempt_id
         case RefundNews(refund_id, refund_answer):
             refund = refunds.whose(connection, refund_id)
             if refund is None or refund.gateway != gateway.name:
                 raise UnknownObjectError("the refund is not ours")
             scope = _scope(wiring, connection, refund, message, now)
             apply_refund_outcome(scope, refund_id, refund_answer)
+            return refund_id
         case _:
             log.info("webhook without effect", extra={"type": event.type})
+            return None
 
 
 def _scope(

@@ -14,7 +14,19 @@ SELECT id, gateway, body, tries, received_at FROM gateway_webhooks
  WHERE processed_at IS NULL AND process_after <= :now
  ORDER BY process_after LIMIT 1 FOR UPDATE SKIP LOCKED
 """)
-_DONE = text("UPDATE gateway_webhooks SET processed_at = :now, tries = tries + 1, error = NULL WHERE id = :id")
+# A message about somebody who has been erased keeps nothing: it came late, or again.
+_DONE = text("""
+UPDATE gateway_webhooks
+   SET processed_at = :now, tries = tries + 1, error = NULL, object_id = :object_id,
+       body = CASE WHEN EXISTS (
+         SELECT FROM (SELECT payment_id FROM attempts WHERE id = :object_id
+                      UNION ALL SELECT payment_id FROM refunds WHERE id = :object_id) AS o
+           JOIN payments AS p ON p.id = o.payment_id JOIN checkout_sessions AS s ON s.id = p.session_id
+           JOIN data_subjects AS d ON d.id = s.subject_id
+          WHERE d.erased_at IS NOT NULL
+       ) THEN '' ELSE body END
+ WHERE id = :id
+""")
 _AGAIN = text("""
 UPDATE gateway_webhooks SET tries = tries + 1, error = :error, process_after = :process_after WHERE id = :id
 """)
@@ -33,9 +45,9 @@ def lock_due(connection: Connection, now: datetime) -> InboxMessage | None:
     return None if row is None else InboxMessage(**row)
 
 
-def mark_done(connection: Connection, message_id: str, now: datetime) -> None:
-    """The message has had its effect."""
-    connection.execute(_DONE, {"id": message_id, "now": now})
+def mark_done(connection: Connection, message_id: str, object_id: str | None, now: datetime) -> None:
+    """The message has had its effect; `object_id` is the attempt or refund that it was about, None for neither."""
+    connection.execute(_DONE, {"id": message_id, "object_id": object_id, "now": now})
 
 
 def try_again(connection: Connection, message_id: str, error: str, process_after: datetime) -> None:

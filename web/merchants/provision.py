@@ -1,6 +1,9 @@
-"""`python -m web.merchants.provision --region eu --name … --country DE [--secret-key …]`, as the role `owner`.
+"""`python -m web.merchants.provision --region eu --name … --country DE`, as the role `owner`.
 
-Prints {"merchant_id", "secret_key"}. With a secret key that exists already it prints the same and changes nothing.
+Options: --settlement-currency (what the merchant is paid out in; the region's first unless given) and --secret-key.
+
+Prints {"merchant_id", "secret_key"}. With a secret key that exists already it prints the same and changes nothing, but
+for a settlement currency that differs.
 MERCHANT_SECRET_KEY in the environment does the same as --secret-key, unseen by other users of the machine.
 """
 
@@ -26,6 +29,7 @@ def main(arguments: list[str] | None = None, env: Mapping[str, str] = os.environ
     parser.add_argument("--region", required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--country", required=True)
+    parser.add_argument("--settlement-currency", help="ISO 4217; the region's first unless given")
     parser.add_argument("--secret-key", default=env.get("MERCHANT_SECRET_KEY") or None)
     given = parser.parse_args(arguments)
     try:
@@ -44,7 +48,13 @@ def _provision(given: argparse.Namespace, env: Mapping[str, str]) -> tuple[str, 
     try:
         with database.transaction() as connection:
             return service.provision(
-                connection, region, pepper, name=given.name, country=given.country, secret_key=given.secret_key
+                connection,
+                region,
+                pepper,
+                name=given.name,
+                country=given.country,
+                secret_key=given.secret_key,
+                settlement_currency=given.settlement_currency,
             )
     except OperationalError as error:
         reason = str(error.orig).splitlines()[0]

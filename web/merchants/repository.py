@@ -1,3 +1,6 @@
+from dataclasses import asdict
+from datetime import datetime
+
 from sqlalchemy import Connection, text
 
 from web.merchants.models import Merchant
@@ -11,10 +14,19 @@ UPDATE api_keys SET last_used_at = now()
    AND (last_used_at IS NULL OR last_used_at < now() - make_interval(secs => :seconds))
 """)
 _MERCHANT_OF_KEY = text("SELECT merchant_id FROM api_keys WHERE hash = :hash")
-_INSERT_MERCHANT = text("INSERT INTO merchants (id, name, country) VALUES (:id, :name, :country)")
+_INSERT_MERCHANT = text("""
+INSERT INTO merchants (id, name, country, settlement_currency, created_at)
+VALUES (:id, :name, :country, :settlement_currency, :now)
+""")
+_SET_CURRENCY = text("""
+UPDATE merchants SET settlement_currency = :currency WHERE id = :id AND settlement_currency IS DISTINCT FROM :currency
+RETURNING country
+""")
 _INSERT_KEY = text("""
 INSERT INTO api_keys (id, merchant_id, livemode, hash, prefix) VALUES (:id, :merchant_id, :livemode, :hash, :prefix)
 """)
+_CLOSE = text("UPDATE merchants SET closed_at = coalesce(closed_at, :now) WHERE id = :id RETURNING closed_at")
+_REVOKE_KEYS = text("UPDATE api_keys SET revoked_at = :now WHERE merchant_id = :id AND revoked_at IS NULL")
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('web.merchants.provision'))")
 
 
@@ -34,9 +46,24 @@ def merchant_of_key(connection: Connection, key_hash: bytes) -> str | None:
     return found
 
 
-def insert_merchant(connection: Connection, merchant: Merchant) -> None:
+def insert_merchant(connection: Connection, merchant: Merchant, now: datetime) -> None:
     """Insert a merchant, for the role `owner`."""
-    connection.execute(_INSERT_MERCHANT, {"id": merchant.id, "name": merchant.name, "country": merchant.country})
+    connection.execute(_INSERT_MERCHANT, {**asdict(merchant), "now": now})
+
+
+def set_currency(connection: Connection, merchant_id: str, currency: str) -> str | None:
+    """Change what a merchant is paid out in, for the role `owner`; its country, or None if that is so already."""
+    found: str | None = connection.execute(
+        _SET_CURRENCY, {"id": merchant_id, "currency": currency}
+    ).scalar_one_or_none()
+    return found
+
+
+def close(connection: Connection, merchant_id: str, now: datetime) -> datetime | None:
+    """Close a merchant and revoke its keys, for the role `owner`; since when it is closed, None if there is none."""
+    connection.execute(_REVOKE_KEYS, {"id": merchant_id, "now": now})
+    found: datetime | None = connection.execute(_CLOSE, {"id": merchant_id, "now": now}).scalar_one_or_none()
+    return found
 
 
 def insert_key(

@@ -64,7 +64,7 @@ def _search_messages(
 ) -> None:
     for values in _values(at, table, column, shown="{}"):
         searched.count("values", len(values))
-        if needles.are_among([vault.decrypt_region(value) for value in values]):
+        if needles.are_among([vault.decrypt_region(value) for value in values if value]):
             _note_message(searched, table, column)
 
 
@@ -86,7 +86,7 @@ def _is_encrypted_message(table: MappedTable, column: str) -> bool:
 
 
 def _note_message(searched: Searched, table: MappedTable, column: str) -> None:
-    """An encrypted message names the subject: it goes with its row, by its own rule."""
+    """An encrypted message names the subject: a hold or a minimum keeps it, or nobody has processed it yet."""
     personal = next(personal for personal in table.personal if personal.name == column)
     place = f"{table.name}.{column}, encrypted"
     if personal.erasure is Erasure.EXPIRES:

@@ -47,6 +47,15 @@ def test_nothing_of_the_erased_payer_is_left_in_postgres_and_lake(
     assert stored_lake_values(bureau, gone) == []
 
 
+def test_every_file_that_held_it_is_unlinked_manifests_too(bureau: Bureau, erased: tuple[Payer, Payer, Payer]) -> None:
+    rows = bureau.shop.rows("SELECT evidence FROM retention_steps WHERE step LIKE 'doomed events %%'")
+    doomed = {path for row in rows for path in row["evidence"]}
+    live = {task.file.file_path for task in bureau.stream.lake().events().scan().plan_files()}
+    gone = {path for path in doomed - live if path.endswith(".parquet") or "/snap-" in path}
+    assert {Path(path).suffix for path in gone} == {".parquet", ".avro"}
+    assert [path for path in sorted(gone) if Path(local_path(path)).exists()] == []
+
+
 def test_the_key_is_destroyed_so_that_what_kafka_holds_is_unreadable(
     bureau: Bureau, erased: tuple[Payer, Payer, Payer]
 ) -> None:

@@ -20,6 +20,7 @@ from regions.errors import UsageError
 from regions.ids import new_id
 from tests.support import canary
 from tests.support.erasure import Bureau, Payer
+from web.merchants.close import main as close
 
 
 @pytest.fixture
@@ -201,6 +202,65 @@ def test_rows_that_are_too_old_go_and_young_ones_stay(bureau: Bureau, office: Of
     lake = office.at.lake.events().scan().to_arrow()
     assert rows[0]["id"] not in lake["subject"].to_pylist()
     assert rows[1]["id"] in lake["subject"].to_pylist()
+
+
+def test_raw_messages_go_with_the_person_they_are_about_and_late_ones_keep_nothing(
+    bureau: Bureau, office: Office, asking: Payer
+) -> None:
+    other = bureau.declined("messages")
+    about = """SELECT w.id, w.body FROM gateway_webhooks w JOIN attempts a ON a.id = w.object_id
+                WHERE a.payment_id = %s"""
+    mine, theirs = bureau.shop.rows(about, asking.payment), bureau.shop.rows(about, other.payment)
+    assert mine
+    assert theirs
+    plan = make_plan(office.at, bureau.today)
+    (entry,) = [one for one in plan.items if one["dataset"] == "gateway_webhooks"]
+    assert entry["subject"] == asking.subject
+    assert sorted(entry["keys"]) == sorted([row["id"]] for row in mine)
+    stored = bureau.approved(office)
+    done = bureau.run(office, stored)
+    assert bureau.shop.rows(about, asking.payment) == []
+    assert bureau.shop.rows(about, other.payment) == theirs
+    verify(office.at, office.vault, office.env, done)
+    again = {**mine[0], "gateway": "sandbox"}
+    bureau.shop.execute(
+        "INSERT INTO gateway_webhooks (id, gateway, gateway_event_id, body) VALUES (%s, 'sandbox', 'again', %s)",
+        again["id"], again["body"],
+    )  # fmt: skip
+    with pytest.raises(NotErasedError, match="gateway_webhooks"):
+        verify(office.at, office.vault, office.env, done)
+    bureau.shop.deliver_webhooks()
+    (late,) = bureau.shop.rows("SELECT body, object_id, processed_at FROM gateway_webhooks WHERE id = %s", again["id"])
+    assert (bytes(late["body"]), late["processed_at"] is None) == (b"", False)
+    bureau.shop.execute("DELETE FROM gateway_webhooks WHERE id = %s", again["id"])
+
+
+def test_a_merchant_that_left_is_forgotten_when_the_law_lets_it_and_its_books_stay(
+    bureau: Bureau, office: Office
+) -> None:
+    merchant_id, _ = bureau.shop.database.add_merchant("Leaving Ltd")
+    stays, _ = bureau.shop.database.add_merchant("Staying Ltd")
+    env = bureau.shop.database.env_for("owner")
+    assert close(["--region", "eu", "--merchant", merchant_id], env) == 0
+    assert close(["--region", "eu", "--merchant", "merch_eu_nobody"], env) == 2
+    assert bureau.shop.rows("SELECT FROM api_keys WHERE merchant_id = %s AND revoked_at IS NULL", merchant_id) == []
+    closed = "UPDATE merchants SET closed_at = now() - %s::interval WHERE id = %s"
+    for age, is_due in (("9 years 11 months", False), ("10 years 1 day", True)):
+        bureau.shop.execute(closed, age, merchant_id)
+        due = [one for one in make_plan(office.at, bureau.today).items if one["dataset"] == "merchants"]
+        assert bool(due) is is_due, age
+    assert (due[0]["keys"], due[0]["rule"]["trigger"]) == ([[merchant_id]], "relationship_ended")
+    bureau.run(office, bureau.approved(office))
+    rows = bureau.shop.rows(
+        """SELECT m.id, m.name, count(k.id) AS keys FROM merchants m LEFT JOIN api_keys k ON k.merchant_id = m.id
+            WHERE m.id = ANY(%s) GROUP BY m.id, m.name ORDER BY m.name DESC""",
+        [merchant_id, stays],
+    )
+    assert [(row["id"], row["name"], row["keys"]) for row in rows] == [
+        (merchant_id, "erased", 0),
+        (stays, "Staying Ltd", 1),
+    ]
+    assert [one for one in make_plan(office.at, bureau.today).items if one["dataset"] == "merchants"] == []
 
 
 def test_asking_twice_is_asking_once(bureau: Bureau, asking: Payer) -> None:

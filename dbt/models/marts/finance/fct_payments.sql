@@ -1,13 +1,5 @@
-with created as (
-    select * from {{ ref('stg_payment_created') }}
-),
-
-succeeded as (
-    select * from {{ ref('stg_payment_succeeded') }}
-),
-
 -- A payment may fail at the gateway's first answer and succeed later, when an unknown attempt is resolved: success stands.
-failed as (
+with failed as (
     select
         payment_id,
         max(failed_at) as failed_at,
@@ -38,10 +30,6 @@ refunds as (
 
 sessions as (
     select session_id, channel, campaign, device_class, locale from {{ ref('stg_checkout_opened') }}
-),
-
-fx as (
-    select * from {{ ref('int_payment_fx') }}
 )
 
 select
@@ -86,9 +74,9 @@ select
     fx.fx_rate_date,
     fx.fx_source,
     fx.fx_missing_reason
-from created
-inner join fx on created.payment_id = fx.payment_id
-left join succeeded on created.payment_id = succeeded.payment_id
+from {{ ref('stg_payment_created') }} as created
+inner join {{ ref('int_payment_fx') }} as fx on created.payment_id = fx.payment_id
+left join {{ ref('stg_payment_succeeded') }} as succeeded on created.payment_id = succeeded.payment_id
 left join failed on created.payment_id = failed.payment_id
 left join attempts on created.payment_id = attempts.payment_id
 left join refunds on created.payment_id = refunds.payment_id

@@ -14,7 +14,7 @@ with sessions as (
         currency,
         amount_minor
     from {{ ref('stg_checkout_opened') }}
-    qualify row_number() over (partition by session_id order by opened_at, event_id) = 1
+    qualify row_number() over (partition by session_id order by opened_at, event_at) = 1
 ),
 
 steps as (
