@@ -80,7 +80,7 @@ _STORY: tuple[tuple[str, str, int, int, str, str], ...] = (
         0,
         "true",
         (
-            f"'link_id', link_id, {_PRICE}, 'reference', 'INV-' || n, 'usage', 'single', "
+            f"'link_id', link_id, {_PRICE}, 'reference', 'INV-' || n, 'usage', 'single', 'pricing', 'fixed', 'capture_method', 'automatic', "
             "'channel', channel, 'created_at', iso(begun)"
         ),
     ),
@@ -258,20 +258,12 @@ class Trade:
                        time AS ingested_at, CAST(NULL AS BIGINT) AS xid
                   FROM events LIMIT {size} OFFSET {first}"""
         ).to_arrow_table()
-        return rows.cast(EVENTS.schema.as_arrow())
+        return _as_table(rows, EVENTS.schema.as_arrow())
 
     def settlement_rows(self, day: date, batch: int) -> pa.Table:
         """The settlement lines of a day, as landing its report would write them."""
-        names = [field.name for field in SETTLEMENT_LINES.schema.fields]
         made = self._connection.sql(self._settlement_sql(day, batch)).to_arrow_table()
-        schema = SETTLEMENT_LINES.schema.as_arrow()
-        columns = [
-            made[name].cast(schema.field(name).type)
-            if name in made.column_names
-            else pa.nulls(made.num_rows, schema.field(name).type)
-            for name in names
-        ]
-        return pa.Table.from_arrays(columns, schema=schema)
+        return _as_table(made, SETTLEMENT_LINES.schema.as_arrow())
 
     def items(self, day: date) -> list[tuple[str, ...]]:
         """What the gateway moved on a day: reference, attempt, refund, refund's reference, currency, amount, moment."""
@@ -310,6 +302,15 @@ class Trade:
                    0 AS markup_minor, 0 AS scheme_fees_minor, 0 AS interchange_minor, {closed} AS booked_at,
                    {closed} AS closed_at, md5('{day}') AS file_hash, {batch} AS lake_seq
               FROM lines"""
+
+
+def _as_table(made: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows under a table's schema; a column that was not made is NULL."""
+    columns = [
+        made[field.name].cast(field.type) if field.name in made.column_names else pa.nulls(made.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def days_before(day: date, count: int) -> list[date]:

@@ -79,6 +79,8 @@ class TradedDay:
             **price,
             reference="INV-1",
             usage="single",
+            pricing="fixed",
+            capture_method="automatic",
             **channel,
             created_at=self._now(),
         )
