@@ -78,6 +78,10 @@ install: $(VENV)/.dev ## The same, with Airflow and the tools that `make test` n
 lock: $(BIN)/uv ## Write the hash-pinned requirements/*.txt anew from *.in (UPGRADE=--upgrade takes new versions)
 	@requirements/lock.sh $(BIN)/uv $(UPGRADE)
 
+.PHONY: events
+events: $(VENV)/.dev ## Write docs/reference/events.md anew from the event contracts
+	@$(BIN)/python -m regions.event_reference
+
 .PHONY: clean
 clean: ## Remove caches and build leftovers
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage build dist dbt/target dbt/logs

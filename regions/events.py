@@ -27,6 +27,7 @@ __all__ = [
     "EventType",
     "Family",
     "envelope_json",
+    "envelope_schema",
     "event_type",
     "parse_envelope",
     "partition_for",
@@ -101,6 +102,11 @@ _TYPES: Final[Mapping[tuple[str, int], EventType]] = MappingProxyType(load_event
 _LATEST: Final[Mapping[str, EventType]] = MappingProxyType(
     {found.name: found for found in sorted(_TYPES.values(), key=lambda found: found.version)}
 )
+
+
+def envelope_schema() -> dict[str, Any]:
+    """The JSON Schema of what stands around `data`."""
+    return copy.deepcopy(dict(_ENVELOPE_SCHEMA))
 
 
 def registry() -> Mapping[str, EventType]:

@@ -6,6 +6,7 @@ from flask import Blueprint, Flask, Response
 
 from regions.region import Region
 from regions.vault import open_vault
+from web.asyncapi.routes import blueprint as asyncapi
 from web.bulk.routes import blueprint as bulk
 from web.checkout.routes import blueprint as checkout
 from web.db.engine import Database
@@ -37,6 +38,7 @@ def create_app(region: Region, settings: Settings, gateways: Mapping[str, Gatewa
     )
     handlers.register(app)
     app.add_url_rule("/healthz", view_func=healthz)
+    app.register_blueprint(asyncapi)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     publish(app, region, settings.api_base_url)
