@@ -14,7 +14,7 @@ from web.settings import Settings
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests on one worker, so that what a module sets up is set up once; a file may name another group."""
+    """Keep a file's tests on one worker: what a module sets up is set up once. A file may name another group."""
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
