@@ -79,6 +79,7 @@ def test_walking_either_way_meets_every_link_once_while_links_are_added(
         "ending_before=",
         "starting_after=a&ending_before=b",
         "created_from=yesterday",
+        "created_from=1900000000",
         "created_before=2026-01-01T00:00:00",
         "status=odd",
         "order=asc",

@@ -119,4 +119,13 @@ def sell(
                 datetime.now(UTC) if captured else None,
             ],
         )  # fmt: skip
+        connection.execute(
+            """INSERT INTO attempts (id, merchant_id, payment_id, gateway, gateway_account, payment_token, amount_minor,
+                                     currency, status)
+               VALUES (%s, %s, %s, 'sandbox', 'MeridianEU', 'tok_used', %s, 'EUR', %s)""",
+            [
+                new_id("attempt", "eu"), merchant_id, payment_id, amount_minor,
+                status if status in {"succeeded", "failed"} else "unknown",
+            ],
+        )  # fmt: skip
     return link_id, payment_id

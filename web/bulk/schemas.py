@@ -1,11 +1,11 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, StringConstraints
+from pydantic import StringConstraints
 
 from regions.events import timestamp
 from web.bulk.models import Job
-from web.http.bodies import Body
+from web.http.bodies import Body, Moment
 from web.http.contract import Shown, doc
 from web.http.paging import Paged
 from web.links.schemas import CAMPAIGN_PATTERN, CreateLink
@@ -30,7 +30,7 @@ class ChangeCampaign(Body):
 class ExpireCampaign(ChangeCampaign):
     """Which campaign's links end, and when."""
 
-    expires_at: AwareDatetime | None = doc(
+    expires_at: Moment | None = doc(
         "When they end (RFC 3339); at once if left out.", "2030-01-31T12:00:00Z", default=None
     )
 

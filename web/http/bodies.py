@@ -1,9 +1,10 @@
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 from flask import Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from web.http.problems import FieldError, InvalidFieldsError, MalformedRequestError, UnsupportedMediaTypeError
@@ -27,6 +28,17 @@ Text = Annotated[
 ]
 DEPTH_MAX = 16
 _BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+
+
+def _written_as_moment(value: object) -> object:
+    if not isinstance(value, datetime) and not (isinstance(value, str) and _DATE_FIRST.match(value)):
+        raise ValueError("must be a moment as in RFC 3339, such as 2030-01-31T12:00:00Z")
+    return value
+
+
+_DATE_FIRST = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]")
+# Pydantic alone also takes seconds since 1970, in digits too, which the contract does not allow.
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written_as_moment)]
 
 
 class Body(BaseModel):

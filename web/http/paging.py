@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, Self, TypeVar
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from sqlalchemy import RowMapping, text
 
 from web.db.scope import Scope
-from web.http.bodies import Body, Text
+from web.http.bodies import Body, Moment, Text
 from web.http.contract import doc
 from web.http.problems import FieldError, InvalidFieldsError
 
@@ -43,10 +43,10 @@ class Paged(Body):
         EXAMPLE_ID,
         default=None,
     )
-    created_from: AwareDatetime | None = doc(
+    created_from: Moment | None = doc(
         "Only what was created then or later (RFC 3339).", "2030-11-01T00:00:00Z", default=None
     )
-    created_before: AwareDatetime | None = doc(
+    created_before: Moment | None = doc(
         "Only what was created earlier (RFC 3339).", "2030-12-01T00:00:00Z", default=None
     )
 

@@ -1,8 +1,8 @@
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, StringConstraints, WithJsonSchema
+from pydantic import Field, StringConstraints, WithJsonSchema
 
-from web.http.bodies import TEXT_PATTERN, Body, Text
+from web.http.bodies import TEXT_PATTERN, Body, Moment, Text
 from web.http.contract import doc
 from web.http.paging import Paged
 from web.links.terms import (
@@ -60,7 +60,7 @@ class Presentation(Body):
     channel: Channel | None = doc("Where you send the link: email, sms, social, qr, in_app, …", "email", default=None)
     campaign: Campaign | None = doc("Your campaign's code.", "spring-2026", default=None)
     attribution: Attribution | None = doc("More about where payers come from.", {"source": "newsletter"}, default=None)
-    expires_at: AwareDatetime | None = doc(
+    expires_at: Moment | None = doc(
         "When the link ends (RFC 3339), within five years; without it the link does not end by itself.",
         "2030-01-31T12:00:00Z",
         default=None,
@@ -131,7 +131,7 @@ class UpdateLink(Presentation):
 class RegenerateLink(Body):
     """A new link like an old one that has ended: same terms, another address and another end."""
 
-    expires_at: AwareDatetime | None = doc("When the new link ends (RFC 3339).", "2030-01-31T12:00:00Z", default=None)
+    expires_at: Moment | None = doc("When the new link ends (RFC 3339).", "2030-01-31T12:00:00Z", default=None)
     expires_in: Lifetime | None = doc("Instead of `expires_at`: how long from now, in seconds.", 86400, default=None)
 
 
