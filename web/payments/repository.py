@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,6 +32,10 @@ _GET_ATTEMPT = text(f"SELECT {_ATTEMPT} FROM attempts a WHERE a.id = :id")  # no
 _LOCK_ATTEMPT = text(f"{_GET_ATTEMPT.text} FOR NO KEY UPDATE")
 _LATEST_ATTEMPT = text(f"""
 SELECT {_ATTEMPT} FROM attempts a WHERE a.payment_id = :id ORDER BY a.created_at DESC, a.id DESC LIMIT 1
+""")  # noqa: S608
+_LATEST_ATTEMPTS = text(f"""
+SELECT DISTINCT ON (a.payment_id) {_ATTEMPT} FROM attempts a WHERE a.payment_id = ANY (:ids)
+ ORDER BY a.payment_id, a.created_at DESC, a.id DESC
 """)  # noqa: S608
 _PAYMENT_OF_SESSION = text(f"""
 SELECT {_PAYMENT} FROM payments p WHERE p.session_id = :id
@@ -134,6 +138,12 @@ def get_attempt(scope: Scope, attempt_id: str) -> Attempt:
 def latest_attempt(scope: Scope, payment_id: str) -> Attempt:
     """The attempt that speaks for a payment: its last one. Every payment has one."""
     return _attempt(_one(scope, _LATEST_ATTEMPT, payment_id))
+
+
+def latest_attempts(scope: Scope, payment_ids: Sequence[str]) -> dict[str, Attempt]:
+    """The attempts that speak for payments, by payment, in one query."""
+    rows = scope.connection.execute(_LATEST_ATTEMPTS, {"ids": list(payment_ids)}).mappings()
+    return {attempt.payment_id: attempt for attempt in map(_attempt, rows)}
 
 
 def lock_for_outcome(scope: Scope, attempt_id: str) -> Standing | None:

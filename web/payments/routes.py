@@ -20,7 +20,8 @@ def list_payments(scope: Scope) -> Answer:
     """The merchant's payments, newest first."""
     query = parse_query(request, ListPayments)
     found, has_more = repository.list_payments(scope, query)
-    page = [payment_json(payment, repository.latest_attempt(scope, payment.id)) for payment in found]
+    attempts = repository.latest_attempts(scope, [payment.id for payment in found])
+    page = [payment_json(payment, attempts[payment.id]) for payment in found]
     return Answer(200, list_json(page, has_more=has_more))
 
 
