@@ -1,8 +1,6 @@
 """The demo from the first link to the last number, region by region."""
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +20,7 @@ from pipelines.demo.blocks.group import group
 from pipelines.demo.blocks.retention import retention
 from pipelines.demo.checks import Check, all_checks
 from pipelines.demo.figures import Figures
+from pipelines.demo.jobs import job
 from pipelines.demo.merchant import Merchant
 from pipelines.demo.script import plan
 from pipelines.demo.traders import Market, Played, make_client, trade
@@ -31,7 +30,7 @@ from pipelines.stack.plan import Request
 from pipelines.stack.state import StateFolder
 from pipelines.stack.status import collect as collect_status
 from pipelines.stack.up import bring_up
-from regions.errors import MeridianError, UsageError
+from regions.errors import UsageError
 from regions.region import Region, load_region
 
 GATEWAY = "sandbox"
@@ -43,10 +42,6 @@ COUNTS_MAX = 3  # somebody may be paying by hand while we count
 COUNTED_STEPS = 5
 BLOCKS: tuple[MakeBlock, ...] = (bank, fraud, fx, funnel)  # one per domain, in the order of the page
 ONCE: tuple[MakeBlock, ...] = (retention,)  # only in the first region: an erasure rebuilds the region's warehouse
-
-
-class DemoError(MeridianError):
-    """A step of the demo could not be taken."""
 
 
 class Observer(Protocol):
@@ -228,22 +223,6 @@ def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
             return False
         time.sleep(POLL_S)
     return True
-
-
-def job(*arguments: str) -> str:
-    """Run a `meridian` job as anybody would, and return its output. Raises DemoError with its last message."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", *arguments],
-        check=False,
-        env=os.environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode != 0:
-        last = ((done.stderr or done.stdout).strip().splitlines() or ["no message"])[-1]
-        raise DemoError(f"`meridian {' '.join(arguments)}` failed with exit code {done.returncode}: {last}")
-    return done.stdout
 
 
 def _fresh_link(place: Place) -> str:

@@ -1,0 +1,70 @@
+"""`meridian` jobs as processes of their own, forked from one that has imported what they need.
+
+The demo runs dozens of jobs, and importing the lake, the warehouse and Great Expectations takes each of them longer
+than most of its work. The standard library's fork server imports them once; every job is still a process that starts
+from the command's own `main`, with its own memory, output and exit code.
+"""
+
+import io
+import multiprocessing
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from regions.errors import MeridianError
+
+PRELOADED = (
+    "pipelines.cli",
+    "pipelines.builds.commands",
+    "pipelines.builds.service",
+    "pipelines.fraud.commands",
+    "pipelines.fx.commands",
+    "pipelines.fx.landing",
+    "pipelines.recon.commands",
+    "pipelines.recon.service",
+    "pipelines.retention.commands",
+    "pipelines.retention.running",
+    "pipelines.retention.verifying",
+    "pipelines.retention.certifying",
+    "pipelines.expectations.engine",
+    "pipelines.sql_command",
+    "warehouse.global_builds",
+    "warehouse.transform",
+)
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(list(PRELOADED))
+
+
+class JobError(MeridianError):
+    """A job of the demo has failed."""
+
+
+def job(*arguments: str) -> str:
+    """Run a `meridian` job in a process of its own, and return its output. Raises JobError with its last message."""
+    with tempfile.TemporaryDirectory(prefix="meridian-job-") as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        process = _SERVER.Process(target=_run, args=(arguments, dict(os.environ), str(out), str(err)))
+        process.start()
+        process.join()
+        output, errors = (path.read_text() if path.exists() else "" for path in (out, err))
+        code = process.exitcode
+        process.close()
+    if code != 0:
+        last = ((errors or output).strip().splitlines() or ["no message"])[-1]
+        raise JobError(f"`meridian {' '.join(arguments)}` failed with exit code {code}: {last}")
+    return output
+
+
+def _run(arguments: tuple[str, ...], environment: dict[str, str], out: str, err: str) -> None:
+    """In the job's process: be the command."""
+    from pipelines.cli import main
+
+    for number, path in ((1, out), (2, err)):
+        with open(path, "w") as file:  # noqa: PTH123 - a descriptor is wanted
+            os.dup2(file.fileno(), number)
+    sys.stdin = io.StringIO()
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["meridian", *arguments]
+    main()
