@@ -8,6 +8,7 @@ token) is drawn whole from the system's randomness, with at least 128 bits.
 import re
 import secrets
 import uuid
+import zlib
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -33,6 +34,7 @@ KINDS: Final = MappingProxyType(
         "hold": "hold",
         "user": "user",
         "bulk": "bulk",
+        "event": "evt",
     }
 )
 _KIND_OF = {prefix: kind for kind, prefix in KINDS.items()}
@@ -42,13 +44,16 @@ _CROCKFORD_VALUE = {char: value for value, char in enumerate(_CROCKFORD)}
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ENCODED_LENGTH = 26
 _CODE_LENGTH = 22  # 62^22 > 2^130
-_SECRET_LENGTH = 43  # 62^43 > 2^256
+_SECRET_LENGTH = 43
+_CHECK_LENGTH = 6  # of those: a CRC-32 of all before it; 62^6 > 2^32, and 62^37 > 2^220
 
 REGION_PATTERN: Final = "[a-z][a-z0-9]{1,7}"
 _REGION = re.compile(REGION_PATTERN)
 # 26 base32 characters hold 130 bits; the first one of a 128-bit number is at most 7.
 _ID = re.compile(rf"([a-z]+)_({REGION_PATTERN})_([0-7][0-9a-hjkmnp-tv-z]{{25}})")
-_KEY = re.compile(rf"mk_(live|test)_({REGION_PATTERN})_([0-9A-Za-z]{{{_SECRET_LENGTH}}})")
+_KEY = re.compile(rf"(mk|pk|rk)_(live|test)_({REGION_PATTERN})_([0-9A-Za-z]{{{_SECRET_LENGTH}}})")
+KEY_KINDS: Final = MappingProxyType({"secret": "mk", "publishable": "pk", "restricted": "rk"})
+_KEY_KIND_OF = {prefix: kind for kind, prefix in KEY_KINDS.items()}
 
 
 class InvalidIdError(MeridianError):
@@ -84,6 +89,11 @@ def new_id(kind: str, region: str) -> str:
     return f"{KINDS[kind]}_{_checked_region(region)}_{encode_uuid(uuid_utils.uuid7())}"
 
 
+def id_of_uuid(kind: str, region: str, value: uuid.UUID) -> str:
+    """The id of an object whose UUIDv7 something else has drawn: the database does for events."""
+    return f"{KINDS[kind]}_{region}_{encode_uuid(value)}"
+
+
 def parse_id(value: str) -> ParsedId:
     """Split an id; raises InvalidIdError for anything `new_id` cannot have made."""
     match = _ID.fullmatch(value)
@@ -100,24 +110,44 @@ def region_of(value: str) -> str | None:
         return None
 
 
-def new_secret(region: str, livemode: bool) -> str:  # noqa: FBT001 - callers name it or pass a column
-    """An API key: `mk_test_eu_` or `mk_live_eu_` and 43 random base62 characters (256 bits)."""
+class ParsedKey(NamedTuple):
+    """What an API key says of itself. Whether it opens anything the database knows."""
+
+    kind: str
+    region: str
+    livemode: bool
+
+
+def new_secret(region: str, livemode: bool, kind: str = "secret") -> str:  # noqa: FBT001 - callers name it or pass a column
+    """An API key: `mk_test_eu_`, `pk_live_eu_`, …, 37 random base62 characters (220 bits) and 6 that check all before.
+
+    `kind` is a key of KEY_KINDS.
+    """
     mode = "live" if livemode else "test"
-    return f"mk_{mode}_{_checked_region(region)}_{_random_base62(_SECRET_LENGTH)}"
+    start = f"{KEY_KINDS[kind]}_{mode}_{_checked_region(region)}_{_random_base62(_SECRET_LENGTH - _CHECK_LENGTH)}"
+    return start + _check_of(start)
+
+
+def parse_key(key: str) -> ParsedKey | None:
+    """What a key says, or None when it is none: another form, or a slip of the pen that its check gives away."""
+    match = _KEY.fullmatch(key)
+    if match is None or _check_of(key[:-_CHECK_LENGTH]) != key[-_CHECK_LENGTH:]:
+        return None
+    return ParsedKey(_KEY_KIND_OF[match[1]], match[3], match[2] == "live")
 
 
 def region_of_key(key: str) -> str | None:
     """The region an API key belongs to, or None when it is no key."""
-    match = _KEY.fullmatch(key)
-    return match[2] if match else None
+    found = parse_key(key)
+    return found.region if found else None
 
 
 def is_live_key(key: str) -> bool:
     """Whether the key moves real money; InvalidIdError when it is no key."""
-    match = _KEY.fullmatch(key)
-    if match is None:
+    found = parse_key(key)
+    if found is None:
         raise InvalidIdError("this is not an API key")
-    return match[1] == "live"
+    return found.livemode
 
 
 def new_code() -> str:
@@ -127,7 +157,14 @@ def new_code() -> str:
 
 def _random_base62(length: int) -> str:
     """One draw for all characters: a draw each costs a system call each, which shows on the way to a link."""
-    number = secrets.randbelow(len(_BASE62) ** length)
+    return _base62(secrets.randbelow(len(_BASE62) ** length), length)
+
+
+def _check_of(text: str) -> str:
+    return _base62(zlib.crc32(text.encode()), _CHECK_LENGTH)
+
+
+def _base62(number: int, length: int) -> str:
     characters = []
     for _ in range(length):
         number, digit = divmod(number, len(_BASE62))

@@ -15,7 +15,7 @@ _MASK: Final = "[redacted]"
 
 # Repetitions are bounded, so that a long line costs its length and not its square.
 _SHAPES: Final = (
-    (re.compile(r"\bmk_(live|test)_([a-z][a-z0-9]{1,7})_[0-9A-Za-z]+"), rf"mk_\1_\2_{_MASK}"),
+    (re.compile(r"\b([mpr]k)_(live|test)_([a-z][a-z0-9]{1,7})_[0-9A-Za-z]+"), rf"\1_\2_\3_{_MASK}"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]+"), rf"\1 {_MASK}"),
     (re.compile(r"(\w[\w+.-]{0,20}://[^\s:/@]{0,99}):[^\s@/]+@"), rf"\1:{_MASK}@"),
     (re.compile(r"(/[lc]/)[0-9A-Za-z]{22}(?![0-9A-Za-z])"), rf"\1{_MASK}"),

@@ -10,11 +10,13 @@ from web.asyncapi.routes import blueprint as asyncapi
 from web.bulk.routes import blueprint as bulk
 from web.checkout.routes import blueprint as checkout
 from web.db.engine import Database
+from web.events.routes import blueprint as events
 from web.gateways.factory import open_gateways
 from web.gateways.protocol import Gateway
 from web.gateways.routes import blueprint as gateway_webhooks
 from web.http import handlers
 from web.http.answers import encode, json_response
+from web.keys.routes import blueprint as keys
 from web.links.routes import blueprint as links
 from web.openapi.routes import publish
 from web.payments.routes import blueprint as payments
@@ -23,7 +25,9 @@ from web.refunds.routes import blueprint as refunds
 from web.settings import Settings
 from web.wiring import Wiring, install, wired
 
-BLUEPRINTS: tuple[Blueprint, ...] = (links, bulk, payments, refunds, checkout, gateway_webhooks, privacy)
+BLUEPRINTS: tuple[Blueprint, ...] = (
+    links, bulk, payments, refunds, events, keys, checkout, gateway_webhooks, privacy,
+)  # fmt: skip
 
 
 def create_app(region: Region, settings: Settings, gateways: Mapping[str, Gateway] | None = None) -> Flask:

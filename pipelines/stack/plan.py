@@ -17,7 +17,7 @@ from pipelines.stack.errors import StackUsageError
 from pipelines.stack.ports import choose_port, is_free
 from pipelines.stack.postgres import SUPERUSER, url
 from pipelines.stack.state import StateFolder
-from regions.ids import new_secret
+from regions.ids import new_secret, region_of_key
 from regions.region import Region, load_catalog
 
 VERSION = 1
@@ -228,7 +228,13 @@ def _secrets(kept: Mapping[str, str], catalog: Mapping[str, Region]) -> dict[str
             f"console_key_{code}": _key,
             f"console_password_{code}": _password,
         }
-    return {**kept, **{name: make() for name, make in makers.items() if name not in kept}}
+    known = {name: value for name, value in kept.items() if not _is_outdated(name, value)}
+    return {**known, **{name: make() for name, make in makers.items() if name not in known}}
+
+
+def _is_outdated(name: str, value: str) -> bool:
+    """An API key of an earlier form opens nothing any more."""
+    return name.startswith("secret_key_") and region_of_key(value) is None
 
 
 def _password() -> str:

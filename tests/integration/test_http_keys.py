@@ -5,6 +5,7 @@ import json
 import pytest
 from flask.testing import FlaskClient
 
+from regions.ids import new_secret
 from tests.support.api import BODY, problem
 from tests.support.regional import RegionDatabase
 
@@ -28,6 +29,8 @@ def rows(database: RegionDatabase) -> tuple[int, int]:
         "Bearer mk_test_eu_short",
         f"Bearer mk_test_eu_{'a' * 43}",
         f"Bearer mk_test_zz_{'a' * 43}",
+        f"Bearer {new_secret('eu', livemode=False)}",
+        f"Bearer {new_secret('zz', livemode=False)}",
         "Bearer mk_test_eu_\x00",
     ],
 )
@@ -52,7 +55,7 @@ def test_another_regions_key_or_id_is_sent_there_and_writes_nothing(
 ) -> None:
     link_id = client.post("/v1/links", json=BODY, headers=key).get_json()["id"]
     before = rows(region_database)
-    theirs = {"Authorization": key["Authorization"].replace("_eu_", "_us_")}
+    theirs = {"Authorization": f"Bearer {new_secret('us', livemode=False)}"}
     foreign = link_id.replace("_eu_", "_in_")
     answers = {
         "us": [client.post("/v1/links", json=BODY, headers=theirs), client.get(f"/v1/links/{link_id}", headers=theirs)],

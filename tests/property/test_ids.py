@@ -1,3 +1,4 @@
+import string
 import uuid
 
 import pytest
@@ -65,3 +66,15 @@ def test_a_key_says_its_region_and_mode(region: str, livemode: bool) -> None:  #
     assert ids.region_of_key(key) == region
     assert ids.is_live_key(key) is livemode
     assert ids.region_of(key) is None
+
+
+@given(kind=st.sampled_from(sorted(ids.KEY_KINDS)), at=st.integers(0, 42), change=st.integers(1, 61))
+def test_one_wrong_character_of_a_key_gives_itself_away(kind: str, at: int, change: int) -> None:
+    key = ids.new_secret("eu", livemode=False, kind=kind)
+    found = ids.parse_key(key)
+    assert found is not None
+    assert (found.kind, found.region, found.livemode) == (kind, "eu", False)
+    place = len(key) - 43 + at
+    letters = string.digits + string.ascii_uppercase + string.ascii_lowercase
+    other = letters[(letters.index(key[place]) + change) % len(letters)]
+    assert ids.parse_key(key[:place] + other + key[place + 1 :]) is None

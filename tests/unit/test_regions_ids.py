@@ -21,6 +21,7 @@ def test_kinds_have_the_prefixes_that_the_schema_stores() -> None:
         "hold": "hold",
         "user": "user",
         "bulk": "bulk",
+        "event": "evt",
     }
 
 

@@ -30,6 +30,7 @@ def _take_files() -> None:
     "Create many links",
     "Bulk",
     JobObject,
+    scope="links:write",
     status=202,
     body_media={
         "application/x-ndjson": "JSON Lines: one object a line, as for creating a link, with an optional "
@@ -46,7 +47,7 @@ def create_links(scope: Scope) -> Answer:
 
 
 @blueprint.post("/campaigns/deactivate")
-@operation("Deactivate a campaign's links", "Bulk", JobObject, status=202, body=ChangeCampaign)
+@operation("Deactivate a campaign's links", "Bulk", JobObject, scope="links:write", status=202, body=ChangeCampaign)
 @merchant_route
 def deactivate_campaign(scope: Scope) -> Answer:
     """End all open links of a campaign."""
@@ -55,7 +56,7 @@ def deactivate_campaign(scope: Scope) -> Answer:
 
 
 @blueprint.post("/campaigns/expire")
-@operation("Set the end of a campaign's links", "Bulk", JobObject, status=202, body=ExpireCampaign)
+@operation("Set the end of a campaign's links", "Bulk", JobObject, scope="links:write", status=202, body=ExpireCampaign)
 @merchant_route
 def expire_campaign(scope: Scope) -> Answer:
     """Let all open links of a campaign end by a moment."""
@@ -67,7 +68,7 @@ def expire_campaign(scope: Scope) -> Answer:
 
 
 @blueprint.get("/jobs")
-@operation("List bulk jobs", "Bulk", JobList, query=ListJobs)
+@operation("List bulk jobs", "Bulk", JobList, scope="links:read", query=ListJobs)
 @merchant_route
 def list_jobs(scope: Scope) -> Answer:
     """The merchant's jobs, newest first."""
@@ -77,7 +78,7 @@ def list_jobs(scope: Scope) -> Answer:
 
 
 @blueprint.get("/jobs/<job_id>")
-@operation("Retrieve a bulk job", "Bulk", JobObject)
+@operation("Retrieve a bulk job", "Bulk", JobObject, scope="links:read")
 @merchant_route
 def get_job(scope: Scope, job_id: str) -> Answer:
     """One job and how far it is."""
@@ -89,6 +90,7 @@ def get_job(scope: Scope, job_id: str) -> Answer:
     "Download a bulk job's results",
     "Bulk",
     None,
+    scope="links:read",
     media={"application/x-ndjson": "A line of JSON for each row that is done: created, replayed or failed, and why."},
 )
 @merchant_route

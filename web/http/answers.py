@@ -16,7 +16,7 @@ Write = Callable[[Mapping[str, Any] | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a route says: a status, a JSON value without secrets and PII, headers.
+    """What a route says: a status, a JSON value without PII, and without secrets unless `kept` has none, headers.
 
     `write` belongs to a `single_write_route`: its only write, which the edge runs together with the idempotency key. It
     gets the parameters of `idempotency.CLAIM`, or None when the request has no such key.
@@ -27,6 +27,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     write: Write | None = None
     mimetype: str = "application/json"  # of another kind of body, which is bytes
+    kept: Any = None  # what repetitions are answered, where `body` shows a secret once
 
 
 def json_response(status: int, body: bytes, headers: Mapping[str, str], mimetype: str = "application/json") -> Response:

@@ -1,3 +1,5 @@
+import ipaddress
+from collections.abc import Collection
 from typing import NamedTuple
 
 from flask import Request
@@ -6,17 +8,19 @@ from sqlalchemy import Connection
 from regions.ids import region_of_key
 from regions.region import Region, region_codes
 from web.db.engine import driver_of
+from web.http.addresses import Network, payer_address
 from web.http.idempotency import IdempotencyKey, Stored
-from web.http.problems import UnauthenticatedError, WrongRegionError
+from web.http.problems import AddressNotAllowedError, ScopeMissingError, UnauthenticatedError, WrongRegionError
+from web.http.scopes import KeyScope, is_allowed
 from web.merchants.domain import hash_key
 from web.settings import Settings
 
 _WHO = """
 WITH caller AS MATERIALIZED (
-  SELECT key_id, merchant_id, livemode, set_config('meridian.merchant_id', merchant_id, true) AS tenant
-    FROM tenant_of_key(%s)
+  SELECT *, set_config('meridian.merchant_id', merchant_id, true) AS tenant FROM tenant_of_key(%s)
 )
-SELECT c.key_id, c.merchant_id, c.livemode"""
+SELECT c.key_id, c.merchant_id, c.livemode, c.kind, c.scopes, c.allowed_networks, c.api_version"""
+_KEY_COLUMNS = 7
 _AUTHENTICATE = f"{_WHO} FROM caller AS c"
 # LATERAL: the setting is made before row-level security reads it. Were it not, a stored answer would stay unseen here
 # and be found when the key is claimed.
@@ -34,6 +38,10 @@ class Caller(NamedTuple):
     key_id: str
     merchant_id: str
     livemode: bool
+    kind: str
+    scopes: Collection[str]
+    allowed_networks: Collection[Network]
+    api_version: str | None
     stored: Stored | None
 
 
@@ -66,6 +74,22 @@ def authenticate(connection: Connection, key_hash: bytes, idempotency: Idempoten
     else:
         row = driver.execute(_AUTHENTICATE_AND_FIND, (key_hash, idempotency.key)).fetchone()
     if row is None:
-        raise UnauthenticatedError("This API key opens nothing: it does not exist or was revoked.")
-    stored = Stored(*row[3:]) if idempotency is not None and row[3] is not None else None
-    return Caller(row[0], row[1], row[2], stored)
+        raise UnauthenticatedError("This API key opens nothing: it does not exist, was revoked or has expired.")
+    stored = Stored(*row[_KEY_COLUMNS:]) if idempotency is not None and row[_KEY_COLUMNS] is not None else None
+    return Caller._make([*row[:_KEY_COLUMNS], stored])
+
+
+def admit(caller: Caller, needed: KeyScope | None, address: str | None) -> None:
+    """Raise the problem if this key may not do this, or not from there."""
+    if caller.allowed_networks:
+        here = None if address is None else ipaddress.ip_address(address)
+        if here is None or not any(here in network for network in caller.allowed_networks):
+            raise AddressNotAllowedError
+    if not is_allowed(caller.kind, caller.scopes, needed):
+        raise ScopeMissingError(needed)
+
+
+def address_of(request: Request, settings: Settings) -> str | None:
+    """From where a request comes; what proxies say counts only if they are ours."""
+    forwarded = request.headers.get("X-Forwarded-For", "") if settings.trusted_proxies else ""
+    return payer_address(request.remote_addr, forwarded, settings.trusted_proxies)

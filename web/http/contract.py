@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from web.http.bodies import Body
 from web.http.problems import Problem
+from web.http.scopes import KeyScope
 
 View = TypeVar("View", bound=Callable[..., Any])
 ATTRIBUTE = "__operation__"
@@ -34,6 +35,7 @@ class Operation:
     summary: str
     tag: str
     response: type[BaseModel] | None  # None: not JSON, see `media`
+    scope: KeyScope  # what a key needs to be let in
     status: int = 200
     body: type[Body] | None = None
     is_body_required: bool = True
@@ -44,9 +46,20 @@ class Operation:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))  # of the answer
 
 
-def operation(summary: str, tag: str, response: type[BaseModel] | None, **more: Any) -> Callable[[View], View]:
-    """Declare a route of /v1; put it between `@blueprint.…` and `@merchant_route`. Takes the fields of Operation."""
-    declared = Operation(summary, tag, response, **more)
+def scope_of(view: Callable[..., Any] | None) -> KeyScope | None:
+    """What a key needs for a view; None for a view that declares nothing."""
+    declared: Operation | None = getattr(view, ATTRIBUTE, None)
+    return None if declared is None else declared.scope
+
+
+def operation(
+    summary: str, tag: str, response: type[BaseModel] | None, *, scope: KeyScope, **more: Any
+) -> Callable[[View], View]:
+    """Declare a route of /v1; put it between `@blueprint.…` and `@merchant_route`. Takes the fields of Operation.
+
+    There is no route without a scope: without one, the edge would not know which restricted keys to let in.
+    """
+    declared = Operation(summary, tag, response, scope, **more)
 
     def declare(view: View) -> View:
         setattr(view, ATTRIBUTE, declared)

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
-from flask import Response, request
+from flask import Response, current_app, request
 from sqlalchemy import Connection
 
 from regions.ids import region_of
@@ -13,7 +13,8 @@ from web.clock import utc_now
 from web.db.scope import Scope
 from web.http import idempotency as keys
 from web.http.answers import REPLAYED_HEADER, Answer, encode, json_response, request_id
-from web.http.auth import authenticate, check_region, presented_key_hash
+from web.http.auth import address_of, admit, authenticate, check_region, presented_key_hash
+from web.http.contract import scope_of
 from web.http.idempotency import IdempotencyKey, KeyTakenError, Stored
 from web.http.problems import InFlightError
 from web.wiring import wired
@@ -35,7 +36,8 @@ def merchant_route(view: Callable[Concatenate[Scope, P], Answer]) -> Callable[P,
                 answer = view(scope, *args, **kwargs)
                 body = encode(answer.body)
                 if idempotency is not None:
-                    keys.claim_answered(scope, idempotency, answer.status, body)
+                    kept = body if answer.kept is None else encode(answer.kept)
+                    keys.claim_answered(scope, idempotency, answer.status, kept)
         except KeyTakenError:
             return answer_of_winner(idempotency)
         return json_response(answer.status, body, answer.headers, answer.mimetype)
@@ -94,6 +96,8 @@ def _scope_on(
     key_hash = presented_key_hash(request, wiring.region, wiring.settings)
     with connecting as connection:
         caller = authenticate(connection, key_hash, idempotency)
+        needed = scope_of(current_app.view_functions.get(request.endpoint or ""))
+        admit(caller, needed, address_of(request, wiring.settings))
         wiring.key_use.note(connection, caller.key_id, caller.merchant_id)
         scope = Scope(connection, wiring.region, caller.merchant_id, caller.livemode, request_id(), utc_now())
         yield scope, caller.stored

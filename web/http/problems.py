@@ -81,6 +81,29 @@ class ForbiddenError(Problem):
     title = "Not allowed"
 
 
+class ScopeMissingError(ForbiddenError):
+    """The key is valid and may not do this: `required_scope` is what it lacks. Use or make a key that has it."""
+
+    code = "scope_missing"
+    title = "The API key may not do this"
+
+    def __init__(self, required: str | None) -> None:
+        super().__init__(
+            f"This API key lacks the scope {required}." if required else "Only a secret key may do this.",
+            members={"required_scope": required},
+        )
+
+
+class AddressNotAllowedError(ForbiddenError):
+    """The key is valid, and its list of allowed networks does not name where the request comes from."""
+
+    code = "address_not_allowed"
+    title = "The API key is not to be used from here"
+
+    def __init__(self) -> None:
+        super().__init__("This API key may not be used from this network address.")
+
+
 class NotFoundError(Problem):
     """No such thing, or another merchant's: the answer is the same."""
 

@@ -16,7 +16,9 @@ blueprint = Blueprint("links", __name__, url_prefix="/v1/links")
 
 
 @blueprint.post("")
-@operation("Create a link", "Links", LinkObject, status=201, body=CreateLink, errors=(InvalidTermsError,))
+@operation(
+    "Create a link", "Links", LinkObject, scope="links:write", status=201, body=CreateLink, errors=(InvalidTermsError,)
+)
 @single_write_route
 def create_link(scope: Scope) -> Answer:
     """Make a payment link."""
@@ -26,7 +28,7 @@ def create_link(scope: Scope) -> Answer:
 
 
 @blueprint.get("")
-@operation("List links", "Links", LinkList, query=ListLinks)
+@operation("List links", "Links", LinkList, scope="links:read", query=ListLinks)
 @merchant_route
 def list_links(scope: Scope) -> Answer:
     """The merchant's links, newest first."""
@@ -37,7 +39,7 @@ def list_links(scope: Scope) -> Answer:
 
 
 @blueprint.get("/<link_id>")
-@operation("Retrieve a link", "Links", LinkObject)
+@operation("Retrieve a link", "Links", LinkObject, scope="links:read")
 @merchant_route
 def get_link(scope: Scope, link_id: str) -> Answer:
     """One link."""
@@ -45,7 +47,15 @@ def get_link(scope: Scope, link_id: str) -> Answer:
 
 
 @blueprint.post("/<link_id>/deactivate")
-@operation("Deactivate a link", "Links", LinkObject, body=NoFields, is_body_required=False, errors=(ConflictError,))
+@operation(
+    "Deactivate a link",
+    "Links",
+    LinkObject,
+    scope="links:write",
+    body=NoFields,
+    is_body_required=False,
+    errors=(ConflictError,),
+)
 @merchant_route
 def deactivate_link(scope: Scope, link_id: str) -> Answer:
     """End a link."""
@@ -54,7 +64,15 @@ def deactivate_link(scope: Scope, link_id: str) -> Answer:
 
 
 @blueprint.post("/<link_id>/reactivate")
-@operation("Reactivate a link", "Links", LinkObject, body=NoFields, is_body_required=False, errors=(ConflictError,))
+@operation(
+    "Reactivate a link",
+    "Links",
+    LinkObject,
+    scope="links:write",
+    body=NoFields,
+    is_body_required=False,
+    errors=(ConflictError,),
+)
 @merchant_route
 def reactivate_link(scope: Scope, link_id: str) -> Answer:
     """Open a deactivated link again."""
@@ -63,7 +81,14 @@ def reactivate_link(scope: Scope, link_id: str) -> Answer:
 
 
 @blueprint.patch("/<link_id>")
-@operation("Update a link", "Links", LinkObject, body=UpdateLink, errors=(ConflictError, InvalidTermsError))
+@operation(
+    "Update a link",
+    "Links",
+    LinkObject,
+    scope="links:write",
+    body=UpdateLink,
+    errors=(ConflictError, InvalidTermsError),
+)
 @merchant_route
 def update_link(scope: Scope, link_id: str) -> Answer:
     """Change what a link shows and asks, how long and how often it may be paid."""
@@ -76,6 +101,7 @@ def update_link(scope: Scope, link_id: str) -> Answer:
     "Regenerate a link that has ended",
     "Links",
     LinkObject,
+    scope="links:write",
     status=201,
     body=RegenerateLink,
     is_body_required=False,
@@ -93,6 +119,7 @@ def regenerate_link(scope: Scope, link_id: str) -> Answer:
     "Draw a link's QR code",
     "Links",
     None,
+    scope="links:read",
     query=QrCode,
     media={"image/svg+xml": "The code, as SVG.", "image/png": "The code, as PNG."},
 )

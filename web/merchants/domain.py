@@ -1,6 +1,6 @@
 import hmac
 
-PREFIX_LENGTH = 15  # mk_test_eu_AbCd: enough to recognise a key, nothing to guess it from
+SHOWN_CHARACTERS = 4  # mk_test_eu_AbCd: enough to recognise a key, nothing to guess it from
 
 
 def hash_key(pepper: bytes, secret_key: str) -> bytes:
@@ -10,4 +10,4 @@ def hash_key(pepper: bytes, secret_key: str) -> bytes:
 
 def shown_prefix(secret_key: str) -> str:
     """The part of an API key that people may see."""
-    return secret_key[:PREFIX_LENGTH]
+    return secret_key[: secret_key.rindex("_") + 1 + SHOWN_CHARACTERS]

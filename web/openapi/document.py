@@ -53,16 +53,18 @@ def document(region: Region, base_url: str, routes: Sequence[Declared]) -> dict[
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": base_url, "description": f"Region {region.code}"}],
-        "security": [{"secretKey": []}],
         "tags": [{"name": tag} for tag in sorted({route.operation.tag for route in routes})],
         "paths": paths,
         "components": {
             "schemas": schemas,
             "securitySchemes": {
-                "secretKey": {
+                "apiKey": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": f"A secret API key of this region: mk_test_{region.code}_…, mk_live_….",
+                    "description": (
+                        f"An API key of this region: secret (mk_test_{region.code}_…, mk_live_…), restricted to scopes "
+                        "(rk_…) or publishable (pk_…)."
+                    ),
                 }
             },
         },
@@ -86,6 +88,8 @@ def _operation(route: Declared, schemas: dict[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {
         "operationId": route.rule.endpoint.replace(".", "_"),
         "summary": operation.summary,
+        "description": f"A restricted key needs the scope `{operation.scope}`.",
+        "security": [{"apiKey": [operation.scope]}],
         "tags": [operation.tag],
         "parameters": [*_path_parameters(route.rule), *_query_parameters(operation, schemas)],
         "responses": _responses(operation, route.method),

@@ -11,6 +11,8 @@ from web.openapi.registry import Declared
 ALWAYS: tuple[type[Problem], ...] = (
     known.MalformedRequestError,
     known.UnauthenticatedError,
+    known.ScopeMissingError,
+    known.AddressNotAllowedError,
     known.NotFoundError,
     known.WrongRegionError,
     known.InvalidFieldsError,

@@ -31,6 +31,7 @@ class ProblemDocument(Shown):
     )
     region: str = doc("With `wrong_region`: where the object lives.", "us", default="")
     base_url: str | None = doc("With `wrong_region`: that region's API.", "https://us.meridian.test", default=None)
+    required_scope: str | None = doc("With `scope_missing`: what the key lacks.", "links:write", default=None)
     refundable_minor: int = doc(
         "With `refund_exceeds_refundable`: what can be refunded, in minor units of `currency`.", 1999, default=0
     )

@@ -14,7 +14,7 @@ blueprint = Blueprint("payments", __name__, url_prefix="/v1/payments")
 
 
 @blueprint.get("")
-@operation("List payments", "Payments", PaymentList, query=ListPayments)
+@operation("List payments", "Payments", PaymentList, scope="payments:read", query=ListPayments)
 @merchant_route
 def list_payments(scope: Scope) -> Answer:
     """The merchant's payments, newest first."""
@@ -26,7 +26,7 @@ def list_payments(scope: Scope) -> Answer:
 
 
 @blueprint.get("/<payment_id>")
-@operation("Retrieve a payment", "Payments", PaymentObject)
+@operation("Retrieve a payment", "Payments", PaymentObject, scope="payments:read")
 @merchant_route
 def get_payment(scope: Scope, payment_id: str) -> Answer:
     """One payment."""

@@ -23,6 +23,7 @@ blueprint = Blueprint("refunds", __name__, url_prefix="/v1")
     "Refund a payment",
     "Refunds",
     RefundObject,
+    scope="refunds:write",
     status=201,
     body=CreateRefund,
     is_body_required=False,
@@ -43,7 +44,7 @@ def create_refund(payment_id: str) -> GatewayWork[RefundIntent, RefundAnswer]:
 
 
 @blueprint.get("/refunds")
-@operation("List refunds", "Refunds", RefundList, query=ListRefunds)
+@operation("List refunds", "Refunds", RefundList, scope="refunds:read", query=ListRefunds)
 @merchant_route
 def list_refunds(scope: Scope) -> Answer:
     """The merchant's refunds, newest first."""
@@ -52,7 +53,7 @@ def list_refunds(scope: Scope) -> Answer:
 
 
 @blueprint.get("/refunds/<refund_id>")
-@operation("Retrieve a refund", "Refunds", RefundObject)
+@operation("Retrieve a refund", "Refunds", RefundObject, scope="refunds:read")
 @merchant_route
 def get_refund(scope: Scope, refund_id: str) -> Answer:
     """One refund."""
