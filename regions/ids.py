@@ -29,6 +29,8 @@ KINDS: Final = MappingProxyType(
         "subject": "subj",
         "webhook": "gwh",
         "break": "brk",
+        "posting": "post",
+        "resolution": "rsl",
         "request": "req",
         "erasure": "ereq",
         "hold": "hold",
@@ -92,6 +94,16 @@ def new_id(kind: str, region: str) -> str:
 def id_of_uuid(kind: str, region: str, value: uuid.UUID) -> str:
     """The id of an object whose UUIDv7 something else has drawn: the database does for events."""
     return f"{KINDS[kind]}_{region}_{encode_uuid(value)}"
+
+
+def house_id(region: str) -> str:
+    """The tenant of the platform's own books: fees, bank accounts, and money that nobody of ours is known for."""
+    return f"{KINDS['merchant']}_{_checked_region(region)}_{'0' * _ENCODED_LENGTH}"
+
+
+def hashed_id(kind: str, region: str, digest: str) -> str:
+    """An id that a hexadecimal digest decides (its first 100 bits), so that the same thing always has the same one."""
+    return f"{KINDS[kind]}_{_checked_region(region)}_0{digest[: _ENCODED_LENGTH - 1]}"
 
 
 def parse_id(value: str) -> ParsedId:

@@ -9,6 +9,7 @@ from regions.vault import open_vault
 from web.asyncapi.routes import blueprint as asyncapi
 from web.bulk.routes import blueprint as bulk
 from web.checkout.routes import blueprint as checkout
+from web.closes.routes import blueprint as closes
 from web.db.engine import Database
 from web.events.routes import blueprint as events
 from web.gateways.factory import open_gateways
@@ -21,12 +22,13 @@ from web.links.routes import blueprint as links
 from web.openapi.routes import publish
 from web.payments.routes import blueprint as payments
 from web.privacy.routes import blueprint as privacy
+from web.recon.routes import blueprint as recon
 from web.refunds.routes import blueprint as refunds
 from web.settings import Settings
 from web.wiring import Wiring, install, wired
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
-    links, bulk, payments, refunds, events, keys, checkout, gateway_webhooks, privacy,
+    links, bulk, payments, refunds, events, keys, checkout, gateway_webhooks, privacy, recon, closes,
 )  # fmt: skip
 
 

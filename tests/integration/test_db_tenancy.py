@@ -25,6 +25,9 @@ TENANT_TABLES = (
     "bulk_chunks",
     "ledger_journals",
     "ledger_entries",
+    "recon_postings",
+    "recon_resolutions",
+    "recon_decisions",
     "object_sequences",
     "outbox",
 )

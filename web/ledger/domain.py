@@ -2,6 +2,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from regions.errors import MeridianError
 from regions.money import Money
@@ -20,6 +21,14 @@ class Entry:
     account: str
     amount: Money
 
+    @classmethod
+    def of(cls, account: str, currency: str, amount_minor: int) -> Self:
+        """An entry of its three parts."""
+        return cls(account, Money(amount_minor, currency))
+
+    def __neg__(self) -> "Entry":
+        return Entry(self.account, -self.amount)
+
 
 @dataclass(frozen=True, slots=True)
 class Journal:
@@ -33,6 +42,22 @@ class Journal:
 
     def __post_init__(self) -> None:
         check_balance(self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A journal as it stands in the books."""
+
+    id: str
+    kind: str
+    source_id: str
+    occurred_at: datetime
+    entries: list[Entry]
+
+
+def reversal_of(posted: Posted, occurred_at: datetime) -> Journal:
+    """The journal that takes another back; its source is that journal."""
+    return Journal("reversal", posted.id, occurred_at, tuple(-entry for entry in posted.entries), posted.id)
 
 
 def check_balance(entries: Sequence[Entry]) -> None:

@@ -1,9 +1,14 @@
-from regions.events import timestamp
+from collections.abc import Sequence
+
+import orjson
+
+from regions.events import event_type, timestamp, validate_data
 from regions.ids import new_id
-from web import outbox
 from web.db.scope import Scope
 from web.ledger import repository
 from web.ledger.domain import Journal
+
+EVENT = "journal.posted"
 
 
 def post_journal(scope: Scope, journal: Journal) -> str:
@@ -11,26 +16,38 @@ def post_journal(scope: Scope, journal: Journal) -> str:
 
     A second journal of the same kind for the same source violates a unique constraint: lock the source, look first.
     """
-    journal_id = new_id("journal", scope.region.code)
-    accounting_date = scope.region.accounting_date(journal.occurred_at)
-    repository.insert(scope, journal_id, journal, accounting_date)
-    entries = [
+    return post_journals(scope, [journal])[0]
+
+
+def post_journals(scope: Scope, journals: Sequence[Journal]) -> list[str]:
+    """Post journals and tell of them, in three statements however many they are; returns their ids."""
+    if not journals:
+        return []
+    named = {new_id("journal", scope.region.code): journal for journal in journals}
+    dates = repository.insert(scope, named)
+    told = [
         {
-            "line": line,
-            "account": entry.account,
-            "currency": entry.amount.currency,
-            "amount_minor": entry.amount.amount_minor,
+            "journal_id": journal_id,
+            "kind": journal.kind,
+            "source_id": journal.source_id,
+            "occurred_at": timestamp(journal.occurred_at),
+            "booked_at": timestamp(scope.now),
+            "accounting_date": dates[journal_id].isoformat(),
+            "entries": [
+                {
+                    "line": line,
+                    "account": entry.account,
+                    "currency": entry.amount.currency,
+                    "amount_minor": entry.amount.amount_minor,
+                }
+                for line, entry in enumerate(journal.entries, start=1)
+            ],
         }
-        for line, entry in enumerate(journal.entries, start=1)
+        for journal_id, journal in named.items()
     ]
-    data = {
-        "journal_id": journal_id,
-        "kind": journal.kind,
-        "source_id": journal.source_id,
-        "occurred_at": timestamp(journal.occurred_at),
-        "booked_at": timestamp(scope.now),
-        "accounting_date": accounting_date.isoformat(),
-        "entries": entries,
-    }
-    outbox.append(scope, "journal.posted", journal_id, data)
-    return journal_id
+    for data in told:
+        validate_data(EVENT, data)
+    repository.append_events(
+        scope, event_type(EVENT).version, list(named), [orjson.dumps(data).decode() for data in told]
+    )
+    return list(named)

@@ -1,6 +1,5 @@
 import base64
 import hashlib
-import hmac
 
 from flask import Blueprint, Response, request
 
@@ -10,8 +9,8 @@ from web.db.scope import tenant_scope
 from web.http.answers import encode, json_response, request_id
 from web.http.auth import check_region
 from web.http.bodies import parse_body
-from web.http.idempotency import HEADER, key_of
-from web.http.problems import MalformedRequestError, NotFoundError, UnauthenticatedError
+from web.http.problems import NotFoundError
+from web.http.service_edge import check_service_key, required_key
 from web.privacy import repository, service
 from web.privacy.schemas import CreateErasureRequest, erasure_request_json
 from web.wiring import wired
@@ -23,10 +22,8 @@ blueprint = Blueprint("privacy", __name__)
 def create_erasure_request() -> Response:
     """Record an erasure request. For our own commands: it takes the service key, and an idempotency key."""
     wiring = wired()
-    _check_service_key()
-    key = key_of(request)
-    if key is None:
-        raise MalformedRequestError(f"Send an {HEADER} header.")
+    check_service_key()
+    key = required_key()
     body = parse_body(request, CreateErasureRequest)
     check_region(region_of(body.subject_id) or "", wiring.region, wiring.settings)
     with wiring.database.transaction() as connection:
@@ -35,7 +32,7 @@ def create_erasure_request() -> Response:
         raise NotFoundError("There is no such data subject.")
     opened = tenant_scope(wiring.database, wiring.region, tenant, correlation_id=request_id(), now=utc_now())
     with opened as scope:
-        found, is_new = service.request_erasure(scope, body.subject_id, body.requested_by, body.reason, key.key)
+        found, is_new = service.request_erasure(scope, body.subject_id, body.requested_by, body.reason, key)
     return json_response(201 if is_new else 200, encode(erasure_request_json(found)), {})
 
 
@@ -51,10 +48,3 @@ def certificate_key() -> Response:
         "public_key": base64.b64encode(key).decode("ascii"),
     }
     return json_response(200, encode(body), {"Cache-Control": "public, max-age=3600"})
-
-
-def _check_service_key() -> None:
-    scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
-    expected = wired().settings.service_key.encode()
-    if scheme.lower() != "bearer" or not hmac.compare_digest(presented.strip().encode(), expected):
-        raise UnauthenticatedError("Send the service key: Authorization: Bearer ….")

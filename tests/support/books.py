@@ -1,0 +1,97 @@
+"""The internal API of the books, as jobs and the console use it; payments that are booked."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from regions.ids import new_id
+from regions.money import Money
+from regions.posting import RULE_VERSION, posting_key
+from regions.region import load_region
+from tests.support.regional import RegionDatabase
+from web import ledger
+from web.console.provision import provision
+from web.db.engine import Database
+from web.db.scope import Tenant, tenant_scope
+
+AT = datetime(2026, 3, 14, 12, tzinfo=UTC)
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class Books:
+    """One region's books, commanded through the web service."""
+
+    app: Flask
+    database: RegionDatabase
+
+    def command(self, path: str, body: Mapping[str, Any], key: str | None = None) -> TestResponse:
+        headers = {"Authorization": f"Bearer {self.database.env['SERVICE_KEY_EU']}"}
+        headers["Idempotency-Key"] = key or secrets.token_hex(8)
+        return self.app.test_client().post(f"/internal/v1/{path}", json=body, headers=headers)
+
+    def post(self, *postings: tuple[str, Mapping[str, Any] | None], merchant_id: str | None = "") -> TestResponse:
+        """Post subjects with their facts, of the database's merchant unless told otherwise."""
+        wanted = [
+            {"subject_id": subject, "key": posting_key(subject, fact, RULE_VERSION), "fact": fact}
+            for subject, fact in postings
+        ]
+        merchant = self.database.merchant_id if merchant_id == "" else merchant_id
+        body = {"merchant_id": merchant, "livemode": False, "rule_version": RULE_VERSION, "postings": wanted}
+        return self.command("recon/postings", body)
+
+    def pay(self, amount_minor: int, currency: str = "EUR", at: datetime = AT) -> str:
+        """A payment that is booked: clearing against what we owe the merchant."""
+        region = load_region("eu")
+        database = Database(self.database.role_urls["web"], application_name="tests", pool_size=1)
+        payment_id = new_id("payment", "eu")
+        tenant = Tenant("", self.database.merchant_id, livemode=False)
+        try:
+            with tenant_scope(database, region, tenant, correlation_id="req", now=datetime.now(UTC)) as scope:
+                ledger.post_journal(
+                    scope, ledger.payment_journal(payment_id, "sandbox", Money(amount_minor, currency), at)
+                )
+        finally:
+            database.dispose()
+        return payment_id
+
+    def person(self, role: str = "finance", merchant_id: str | None = None) -> str:
+        """The e-mail address of a new user of the console."""
+        email = f"{role}-{secrets.token_hex(4)}@example.com"
+        owner = Database(self.database.role_urls["owner"], application_name="tests", pool_size=1)
+        try:
+            with owner.transaction() as connection:
+                provision(connection, "eu", email, role, merchant_id, PASSWORD)
+        finally:
+            owner.dispose()
+        return email
+
+    def balances(self, *names: str) -> dict[str, int]:
+        """Balances by "account currency" of the journals that book these sources or reverse what does."""
+        with self.database.connect("postgres") as admin:
+            rows = admin.execute(
+                """SELECT e.account || ' ' || e.currency, sum(e.amount_minor)::bigint
+                     FROM ledger_journals j JOIN ledger_entries e ON e.journal_id = j.id
+                     LEFT JOIN ledger_journals o ON o.id = j.reverses_id
+                     LEFT JOIN recon_postings p ON p.id IN (j.source_id, o.source_id)
+                    WHERE j.source_id = ANY(%(names)s) OR o.source_id = ANY(%(names)s) OR p.subject_id = ANY(%(names)s)
+                    GROUP BY 1 HAVING sum(e.amount_minor) <> 0""",
+                {"names": list(names)},
+            ).fetchall()
+        return dict(rows)
+
+
+def settled(item_id: str | None, gross_minor: int, fee_minor: int = 0, **more: Any) -> dict[str, Any]:
+    """A line of a settlement report, as a fact to post."""
+    return {
+        "type": "settlement", "gateway": "sandbox", "kind": "payment", "item_id": item_id,
+        "gross_currency": "EUR", "gross_minor": gross_minor,
+        "net_currency": "EUR", "net_minor": gross_minor - fee_minor,
+        "commission_minor": fee_minor, "markup_minor": 0, "scheme_minor": 0, "interchange_minor": 0,
+        "booked_value_minor": None, "reference_value_minor": None, "occurred_at": "2026-03-14T22:59:59Z",
+    } | more  # fmt: skip
