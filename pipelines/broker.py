@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from regions import events
 from regions.errors import UnavailableError
@@ -28,10 +28,6 @@ UNROUTED = "unrouted"  # the family of rows whose own family no contract knows: 
 
 class BrokerUnreachableError(UnavailableError):
     """No broker answers at the bootstrap address."""
-
-
-class TopicMismatchError(UnavailableError):
-    """A topic exists with fewer partitions than its contract says."""
 
 
 def client_settings(bootstrap: str, client_id: str) -> dict[str, Any]:
@@ -64,8 +60,8 @@ def unrouted_topic(region: Region) -> str:
 def ensure_topics(region: Region, bootstrap: str, timeout_seconds: float = 5.0) -> list[str]:
     """Create the region's missing topics and return their names; safe to repeat and to race.
 
-    Raises BrokerUnreachableError, and TopicMismatchError when a topic has fewer partitions than its contract says; more
-    do no harm, for the relay chooses the partition.
+    A topic with fewer partitions than its contract says grows; more do no harm, for the relay chooses the partition.
+    Raises BrokerUnreachableError, and UnavailableError when the broker refuses.
     """
     admin = AdminClient(client_settings(bootstrap, f"meridian-topics-{region.code}"))
     wanted = topic_partitions(region)
@@ -74,10 +70,13 @@ def ensure_topics(region: Region, bootstrap: str, timeout_seconds: float = 5.0) 
         replication = min(COPIES, max(1, len(admin.list_topics(timeout=timeout_seconds).brokers)))
     except KafkaException as error:
         raise BrokerUnreachableError(unreachable_sentence(region, bootstrap)) from error
-    for name, partitions in wanted.items():
-        if name in existing and existing[name].error is None and len(existing[name].partitions) < partitions:
-            found = len(existing[name].partitions)
-            raise TopicMismatchError(f"Topic {name} has {found} partitions, its contract says {partitions}")
+    grown = {
+        name: partitions
+        for name, partitions in wanted.items()
+        if name in existing and existing[name].error is None and len(existing[name].partitions) < partitions
+    }
+    if grown:
+        _grow(admin, grown, CREATE_FACTOR * timeout_seconds)
     absent = [name for name in wanted if name not in existing or existing[name].error is not None]
     if absent:
         _create(admin, {name: wanted[name] for name in absent}, replication, CREATE_FACTOR * timeout_seconds)
@@ -106,6 +105,24 @@ def _create(admin: AdminClient, wanted: Mapping[str, int], replication: int, tim
                 raise UnavailableError(f"Topic {name} could not be created: {error.args[0].str()}") from error
         else:
             logger.info("topic created", extra={"topic": name})
+
+
+def _grow(admin: AdminClient, wanted: Mapping[str, int], timeout_seconds: float) -> None:
+    growing = admin.create_partitions(
+        [NewPartitions(*one) for one in wanted.items()], operation_timeout=timeout_seconds
+    )
+    for name, future in growing.items():
+        try:
+            future.result(timeout_seconds)
+        except TimeoutError as error:
+            raise UnavailableError(f"Topic {name} did not grow within {timeout_seconds:.0f} s") from error
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.INVALID_PARTITIONS:  # somebody else was faster: it has as many
+                raise UnavailableError(
+                    f"Topic {name} could not grow to {wanted[name]} partitions: {error.args[0].str()}"
+                ) from error
+        else:
+            logger.info("topic grown", extra={"topic": name, "partitions": wanted[name]})
 
 
 def _ignore_transport_errors(error: KafkaError) -> None:

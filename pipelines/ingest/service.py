@@ -14,6 +14,7 @@ from pipelines.ingest.domain import Chains, Diagnosis, Repair, Verdict, rewind_r
 from pipelines.ingest.reader import Limits
 from pipelines.ingest.writer import Intake
 from pipelines.positions import START, Position, format_positions, parse_positions, partition_key
+from regions.errors import UnavailableError
 
 if TYPE_CHECKING:
     import psycopg
@@ -26,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 LIMITS = Limits(records=100_000, size=96 * 1024 * 1024)  # of one commit
 CHECK_SECONDS = 1.0
+
+
+class PartitionsGrewError(UnavailableError):
+    """The relay writes to partitions that this ingest does not read: start over, and read them."""
 
 
 class Ingest:
@@ -97,6 +102,10 @@ class Ingest:
         self._await_commit()  # what is judged but not committed stands on nothing yet
         state = repository.relay_state(self._connection)  # before the partitions' ends are looked up
         sent = parse_positions(state.partitions)
+        if unread := sent.keys() - self._reader.next_offsets.keys():
+            raise PartitionsGrewError(
+                f"the relay writes to partitions that were not there: {', '.join(sorted(unread))}"
+            )
         standing = {
             key: position
             for key, position in sent.items()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pipelines.positions import Position
+from pipelines.positions import Position, parse_partition_key, partition_key
 
 
 @dataclass(slots=True)
 class Numbering:
     """Numbers the records of one batch in order; the same batch and the same `partitions` give the same stamps.
 
-    `partitions` maps a partition's name to its last position before the batch, and is advanced record by record.
+    `partitions` maps every partition's name to its last position before the batch, and is advanced record by record.
     """
 
     epoch: int
@@ -30,6 +31,21 @@ class Numbering:
         after = self.partitions.get(partition, "")
         self.partitions[partition] = position
         return position, after
+
+
+def with_declared(partitions: Mapping[str, str], declared: Mapping[str, int]) -> dict[str, str]:
+    """A map of last positions that names every partition in use: "" where nothing was sent yet.
+
+    Topics may grow, and a batch that is sent again must put each event where it was: so each batch's map names the
+    partitions of its time. It never shrinks: who declares fewer than are in use changes nothing.
+    """
+    named = (partition_key(topic, number) for topic, count in declared.items() for number in range(count))
+    return dict.fromkeys(named, "") | dict(partitions)
+
+
+def partition_counts(named: Iterable[str]) -> dict[str, int]:
+    """How many partitions each topic has, from the names of all of them."""
+    return dict(Counter(parse_partition_key(key)[0] for key in named))
 
 
 def rewind_target(requests: Iterable[str]) -> Position | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipelines.broker import client_settings, topic_partitions
 from pipelines.leadership import Task, connect, lead
-from pipelines.positions import START, Position, parse_positions, partition_key
+from pipelines.positions import START, Position, parse_partition_key, parse_positions, partition_key
 from pipelines.relay import repository
 from regions.errors import MeridianError
 from warehouse.lake import Lake, LakeTableMissingError
@@ -66,7 +66,7 @@ def _beyond(
         reached, files = {}, None
     finally:
         lake.close()
-    for key, last in _last_positions(region, region.kafka_bootstrap_servers(relay_env)).items():
+    for key, last in _last_positions(region, region.kafka_bootstrap_servers(relay_env), reached).items():
         if last > reached.get(key, START):
             raise NotReadyError(f"Kafka holds events of {key} that the lake has not: let the ingest finish first")
     if files is None:
@@ -79,19 +79,20 @@ def _beyond(
     return {str(row[0]) for row in rows}
 
 
-def _last_positions(region: Region, bootstrap: str) -> dict[str, Position]:
-    """The position of the last record of every partition that has one."""
+def _last_positions(region: Region, bootstrap: str, reached: Iterable[str]) -> dict[str, Position]:
+    """The position of the last record of every partition that has one, declared or `reached`."""
+    declared = (partition_key(topic, n) for topic, count in topic_partitions(region).items() for n in range(count))
     name = f"meridian-new-epoch-{region.code}"
     consumer = Consumer(client_settings(bootstrap, name) | {"group.id": name, "enable.auto.commit": False})
     found = {}
     try:
-        for topic, count in topic_partitions(region).items():
-            for number in range(count):
-                limits = consumer.get_watermark_offsets(TopicPartition(topic, number), READ_SECONDS)
-                if limits is None:
-                    raise NotReadyError(f"Kafka does not answer about {topic}/{number}")
-                if limits[1] > limits[0]:
-                    found[partition_key(topic, number)] = _position_at(consumer, topic, number, limits[1] - 1)
+        for key in sorted({*declared, *reached}):
+            topic, number = parse_partition_key(key)
+            limits = consumer.get_watermark_offsets(TopicPartition(topic, number), READ_SECONDS)
+            if limits is None:
+                raise NotReadyError(f"Kafka does not answer about {key}")
+            if limits[1] > limits[0]:
+                found[key] = _position_at(consumer, topic, number, limits[1] - 1)
     except KafkaException as error:
         raise NotReadyError(f"Kafka does not answer: {error.args[0].str()}") from error
     finally:

@@ -66,7 +66,7 @@ class Cursor:
 class Batch:
     """A batch, told by two snapshots: the same rows whenever it is read.
 
-    `partitions` are the last positions before it.
+    `partitions` are all partitions of its time, with their last positions before it.
     """
 
     epoch: int
@@ -100,16 +100,19 @@ def has_new_rows(connection: psycopg.Connection, cursor: Cursor) -> bool:
     return row is not None and bool(row[0])
 
 
-def persist_next_snapshot(connection: psycopg.Connection, cursor: Cursor) -> Batch:
-    """Fix the next batch before any of it is produced: a restarted relay produces the very same one."""
+def persist_next_snapshot(connection: psycopg.Connection, cursor: Cursor, partitions: dict[str, str]) -> Batch:
+    """Fix the next batch, and the partitions that it may use, before any of it is produced.
+
+    A restarted relay produces the very same one.
+    """
     row = connection.execute(
-        """UPDATE relay_cursor SET next_snapshot = pg_current_snapshot(), updated_at = now()
+        """UPDATE relay_cursor SET next_snapshot = pg_current_snapshot(), partitions = %s, updated_at = now()
             WHERE epoch = %s AND batch = %s AND next_snapshot IS NULL RETURNING next_snapshot::text""",
-        (cursor.epoch, cursor.batch),
+        (Jsonb(partitions), cursor.epoch, cursor.batch),
     ).fetchone()
     if row is None:
         raise CursorMovedError(f"the cursor is no longer at {cursor.epoch}:{cursor.batch}")
-    return Batch(cursor.epoch, cursor.batch + 1, cursor.snapshot, row[0], dict(cursor.partitions))
+    return Batch(cursor.epoch, cursor.batch + 1, cursor.snapshot, row[0], dict(partitions))
 
 
 def rows_of(connection: psycopg.Connection, batch: Batch) -> Generator[list[OutboxRow]]:

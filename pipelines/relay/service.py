@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipelines.broker import topic_partitions, unrouted_topic
 from pipelines.positions import partition_key
 from pipelines.relay import repository
-from pipelines.relay.domain import Numbering, rewind_target
+from pipelines.relay.domain import Numbering, partition_counts, rewind_target, with_declared
 from pipelines.relay.envelope import Place, RecordWriter
 from pipelines.relay.pages import read_ahead
 from regions import events, faults
@@ -31,13 +31,8 @@ class Relay:
         self._region = region
         self._connection = connection
         self._producer = producer
-        counts = topic_partitions(region)
-
-        def places(topic: str) -> list[Place]:
-            return [Place(topic, number, partition_key(topic, number)) for number in range(counts[topic])]
-
-        families = {family: places(events.topic(region.code, family)) for family in events.FAMILIES}
-        self._writer = RecordWriter(region.code, families, places(unrouted_topic(region)))
+        self._declared = topic_partitions(region)
+        self._writers: dict[frozenset[str], RecordWriter] = {}
 
     def step(self) -> int:
         """Send one batch, and count its events; 0 when nothing new was committed.
@@ -49,7 +44,8 @@ class Relay:
             self._honour_rewinds(cursor)
             if not repository.has_new_rows(self._connection, cursor):
                 return 0
-            batch = repository.persist_next_snapshot(self._connection, cursor)
+            partitions = with_declared(cursor.partitions, self._declared)
+            batch = repository.persist_next_snapshot(self._connection, cursor, partitions)
         else:
             batch = repository.Batch(
                 cursor.epoch, cursor.batch + 1, cursor.snapshot, cursor.next_snapshot, cursor.partitions
@@ -64,13 +60,28 @@ class Relay:
     def _send(self, batch: Batch) -> Numbering:
         """Produce a batch and wait for every acknowledgement."""
         numbering = Numbering(batch.epoch, batch.number, dict(batch.partitions))
+        writer = self._writer(batch)
         self._producer.start_batch()
         with closing(read_ahead(repository.rows_of(self._connection, batch))) as pages:
             for page in pages:
-                self._producer.produce(self._writer.records(page, numbering))
+                self._producer.produce(writer.records(page, numbering))
                 faults.reach("relay.in_batch")
         self._producer.await_acknowledgements()
         return numbering
+
+    def _writer(self, batch: Batch) -> RecordWriter:
+        """The writer for the partitions that the batch names: those of its own time, however many there are now."""
+        named = frozenset(batch.partitions)
+        if named not in self._writers:
+            counts = partition_counts(named)
+
+            def places(topic: str) -> list[Place]:
+                count = counts.get(topic, self._declared[topic])
+                return [Place(topic, number, partition_key(topic, number)) for number in range(count)]
+
+            families = {family: places(events.topic(self._region.code, family)) for family in events.FAMILIES}
+            self._writers[named] = RecordWriter(self._region.code, families, places(unrouted_topic(self._region)))
+        return self._writers[named]
 
     def _honour_rewinds(self, cursor: Cursor) -> None:
         """Send again, with the same positions, what consumers have lost; who has a record already drops it."""

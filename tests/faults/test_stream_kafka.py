@@ -5,6 +5,7 @@ One cluster and one database server serve all tests of this file; each test has 
 
 import os
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,7 +16,12 @@ from random import Random
 import psycopg
 import pytest
 
+from pipelines import broker
 from pipelines.broker import ensure_topics
+from pipelines.leadership import Task, connect, lead
+from pipelines.relay import service
+from pipelines.relay.producer import BatchProducer
+from pipelines.relay.service import Relay
 from tests.support.kafka import KafkaCluster, running_kafka
 from tests.support.postgres import PostgresServer, running_postgres
 from tests.support.regional import region_on
@@ -169,6 +175,36 @@ def test_nothing_is_acknowledged_by_one_broker_alone_and_a_wiped_kafka_is_filled
     storm.trade()
     storm.running["ingest"] = storm.stream.start("ingest")
     storm.must_agree()
+
+
+def test_topics_grow_under_a_running_ingest(
+    stream_of: Callable[[str], Stream], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First they have one partition each, then what the contract says, then more than the running ingest knows of."""
+    stream = stream_of("hk")
+    random, contract = seeded(), dict(stream.topics)
+
+    def relay_with(extra: int, *, at_least: int = 0) -> None:
+        counts = {topic: max(at_least, count + extra) for topic, count in contract.items()}
+        for module in (broker, service):
+            monkeypatch.setattr(module, "topic_partitions", lambda _: counts)
+        ensure_topics(stream.region, stream.bootstrap, timeout_seconds=20)
+        with connect(stream.region, stream.database.role_urls["relay"], "test relay") as connection:
+            assert lead(connection, Task.RELAY, threading.Event())
+            producer = BatchProducer(stream.bootstrap, "test-relay", threading.Event(), lambda: True)
+            relay = Relay(stream.region, connection, producer)
+            while relay.step():
+                pass
+            producer.close()
+
+    ids = stream.trade(random, 10)
+    relay_with(-max(contract.values()), at_least=1)
+    stream.start("ingest")
+    stream.await_lake(ids, LONG)
+    ids += stream.trade(random, 40)
+    relay_with(2)
+    stream.await_lake(ids, LONG)
+    assert "partitions that were not there" in stream.log("ingest")
 
 
 @pytest.mark.campaign

@@ -11,8 +11,12 @@ from random import Random
 import psycopg
 import pytest
 
+from pipelines import broker
+from pipelines.ingest import repository as ingest_repository
+from pipelines.ingest.domain import Chains, Verdict
 from pipelines.leadership import Task, connect, lead
-from pipelines.relay import pages, repository
+from pipelines.positions import START, Position, partition_key
+from pipelines.relay import pages, repository, service
 from pipelines.relay.envelope import Record
 from pipelines.relay.producer import DeliveryError
 from pipelines.relay.service import Relay
@@ -180,6 +184,42 @@ def test_a_batch_that_broke_is_sent_again_the_very_same(
     sent = [json.loads(record[1])["id"] for record in again.records]
     assert sent[:60] == ids[:60] == sorted(ids[:60])
     assert sent[60:] == [late, ids[60]]
+
+
+def test_topics_grow_and_what_is_sent_again_goes_where_it_went(
+    database: RegionDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a consumer that has an event from one partition would take it again from another."""
+
+    def declare(count: int) -> None:
+        region = load_region(database.region)
+        monkeypatch.setattr(
+            service, "topic_partitions", lambda _: dict.fromkeys(broker.topic_partitions(region), count)
+        )
+
+    sink, ids = Sink(), []
+    with database.connect("worker") as worker:
+        for count in (2, 5, 3):  # whoever declares fewer than are in use changes nothing
+            declare(count)
+            with relay_of(database, sink) as relay:
+                for _ in range(2):
+                    ids += [append(worker, database, f"object_{number}") for number in range(20)]
+                    assert relay.step() == 20
+    first = list(sink.records)
+    used = [sorted({record[3] for record in first[start : start + 40]}) for start in (0, 40, 80)]
+    assert used == [[0, 1], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4]]
+    with database.connect("lake") as lake:
+        ingest_repository.register(lake, {})
+        ingest_repository.request_rewind(lake, str(START))
+    with relay_of(database, sink) as relay:
+        assert relay.step() == 0
+    assert sink.records[len(first) :] == first
+    chains, taken = Chains(), []
+    for topic, value, _, partition, headers in sink.records:
+        position, after = (Position.parse(str(text)) for _, text in headers)
+        if chains.offer(partition_key(topic, partition), position, after) is Verdict.ACCEPTED:
+            taken.append(json.loads(value)["id"])
+    assert taken == ids
 
 
 def test_reading_ahead_holds_a_few_pages_however_many_there_are() -> None:
