@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from regions.errors import ConfigurationError
 from regions.region import Region, load_catalog
 from web.http.addresses import Network
+from web.rates.domain import Rate, rate_of
 
 BODY_BYTES_MAX = 65_536
 TRUSTED_PROXIES = "TRUSTED_PROXIES"
+RATE_PER_KEY, RATE_PER_ADDRESS = Rate(100, 500), Rate(200, 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Settings:
     sandbox_webhook_secret: str = field(repr=False)
     body_bytes_max: int = BODY_BYTES_MAX
     pool_size: int = 8
+    rate_per_key: Rate = RATE_PER_KEY
+    rate_per_address: Rate = RATE_PER_ADDRESS
     trusted_proxies: tuple[Network, ...] = ()  # whose X-Forwarded-For is believed
 
     @classmethod
@@ -49,8 +53,18 @@ class Settings:
             sandbox_url=sandbox_url,
             sandbox_api_key=region.sandbox_api_key(env),
             sandbox_webhook_secret=region.sandbox_webhook_secret(env),
+            rate_per_key=_rate(env, "RATE_LIMIT_PER_KEY", RATE_PER_KEY),
+            rate_per_address=_rate(env, "RATE_LIMIT_PER_ADDRESS", RATE_PER_ADDRESS),
             trusted_proxies=trusted_networks(env),
         )
+
+
+def _rate(env: Mapping[str, str], name: str, default: Rate) -> Rate:
+    text = env.get(name, "").strip()
+    found = rate_of(text) if text else default
+    if found is None:
+        raise ConfigurationError(f"{name} is {text!r}: give requests a second and at once, such as 100/500.")
+    return found
 
 
 def trusted_networks(env: Mapping[str, str]) -> tuple[Network, ...]:

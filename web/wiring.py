@@ -8,6 +8,7 @@ from regions.vault import Vault
 from web.db.engine import Database
 from web.gateways.protocol import Gateway
 from web.merchants.key_use import KeyUse
+from web.rates.limiter import RateLimiter
 from web.settings import Settings
 
 EXTENSION = "meridian"
@@ -23,6 +24,11 @@ class Wiring:
     vault: Vault
     gateways: Mapping[str, Gateway]
     key_use: KeyUse = field(default_factory=KeyUse)
+    limiter: RateLimiter = field(init=False)
+
+    def __post_init__(self) -> None:
+        """One limiter a process, over its own connections."""
+        object.__setattr__(self, "limiter", RateLimiter(self.database))
 
 
 def install(app: Flask, wiring: Wiring) -> None:

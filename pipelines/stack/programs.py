@@ -121,6 +121,9 @@ def web_environment(region: RegionPlan) -> dict[str, str]:
         f"SANDBOX_WEBHOOK_SECRET_{suffix}": region.secrets["sandbox_webhook_secret"],
         # Here everybody comes from one machine: whoever does may say in X-Forwarded-For whom it stands for.
         "TRUSTED_PROXIES": LOCAL,
+        # … and the demo asks as fast as it can.
+        "RATE_LIMIT_PER_KEY": "5000/20000",
+        "RATE_LIMIT_PER_ADDRESS": "5000/20000",
     }
 
 

@@ -94,5 +94,7 @@ def _environment(region: str, web_url: str, folder: Path) -> dict[str, str]:
         f"WAREHOUSE_URI_{suffix}": (folder / "warehouse").as_uri(),
         f"SANDBOX_API_KEY_{suffix}": secrets.token_hex(24),
         f"SANDBOX_WEBHOOK_SECRET_{suffix}": secrets.token_hex(24),
+        "RATE_LIMIT_PER_KEY": "5000/20000",  # tests of the limits ask for their own
+        "RATE_LIMIT_PER_ADDRESS": "5000/20000",
         "SANDBOX_URL": "http://127.0.0.1:9",  # nothing listens there; tests that need the PSP say where it is
     } | {f"API_BASE_URL_{code.upper()}": f"https://{code}.meridian.test" for code in region_codes()}

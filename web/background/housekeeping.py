@@ -10,6 +10,7 @@ from web.clock import utc_now
 from web.db.scope import Scope, enter_tenant
 from web.links import repository as links
 from web.links import service as link_service
+from web.rates import repository as rates
 from web.wiring import Wiring
 
 # Merchants may repeat a request for a day; the region's retention rule allows a week at most.
@@ -48,6 +49,12 @@ def step_links(wiring: Wiring) -> bool:
             scope = Scope(connection, wiring.region, link.merchant_id, link.livemode, correlation_id, now)
             link_service.announce_expiry(scope, link.id, link.expires_at)
     return len(due) == _LINKS_A_STEP
+
+
+def step_rates(wiring: Wiring) -> bool:
+    """Drop a batch of allowances that are full again; False when none is left."""
+    with wiring.database.transaction() as connection:
+        return rates.forget_full(connection, _BATCH) == _BATCH
 
 
 def step_idempotency_keys(wiring: Wiring) -> bool:

@@ -79,9 +79,10 @@ def authenticate(connection: Connection, key_hash: bytes, idempotency: Idempoten
     return Caller._make([*row[:_KEY_COLUMNS], stored])
 
 
-def admit(caller: Caller, needed: KeyScope | None, address: str | None) -> None:
+def admit(caller: Caller, needed: KeyScope | None, request: Request, settings: Settings) -> None:
     """Raise the problem if this key may not do this, or not from there."""
     if caller.allowed_networks:
+        address = address_of(request, settings)
         here = None if address is None else ipaddress.ip_address(address)
         if here is None or not any(here in network for network in caller.allowed_networks):
             raise AddressNotAllowedError

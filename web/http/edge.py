@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 from sqlalchemy import Connection
 
 from regions.ids import region_of
@@ -13,7 +13,7 @@ from web.clock import utc_now
 from web.db.scope import Scope
 from web.http import idempotency as keys
 from web.http.answers import REPLAYED_HEADER, Answer, encode, json_response, request_id
-from web.http.auth import address_of, admit, authenticate, check_region, presented_key_hash
+from web.http.auth import admit, authenticate, check_region, presented_key_hash
 from web.http.contract import scope_of
 from web.http.idempotency import IdempotencyKey, KeyTakenError, Stored
 from web.http.problems import InFlightError
@@ -93,11 +93,11 @@ def _scope_on(
     connecting: AbstractContextManager[Connection], idempotency: IdempotencyKey | None
 ) -> Iterator[tuple[Scope, Stored | None]]:
     wiring = wired()
-    key_hash = presented_key_hash(request, wiring.region, wiring.settings)
+    key_hash = g.get("key_hash") or presented_key_hash(request, wiring.region, wiring.settings)
     with connecting as connection:
         caller = authenticate(connection, key_hash, idempotency)
         needed = scope_of(current_app.view_functions.get(request.endpoint or ""))
-        admit(caller, needed, address_of(request, wiring.settings))
+        admit(caller, needed, request, wiring.settings)
         wiring.key_use.note(connection, caller.key_id, caller.merchant_id)
         scope = Scope(connection, wiring.region, caller.merchant_id, caller.livemode, request_id(), utc_now())
         yield scope, caller.stored

@@ -6,6 +6,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
+from web.http import limits
 from web.http.answers import encode, json_response, request_id
 from web.http.problems import HttpProblem, NotFoundError, Problem, UnavailableProblem
 from web.wiring import wired
@@ -24,6 +25,7 @@ def register(app: Flask) -> None:
         app.register_error_handler(error, _of_database)
     app.register_error_handler(Exception, _unexpected)
     app.before_request(_refuse_nul)
+    limits.register(app)
     app.after_request(_finish)
 
 

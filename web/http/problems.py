@@ -203,6 +203,20 @@ class UnsupportedMediaTypeError(Problem):
     title = "Unsupported Media Type"
 
 
+class RateLimitedError(Problem):
+    """Too many requests with this key or from this address: `RateLimit` says how many are left, `Retry-After` when."""
+
+    status = 429
+    code = "rate_limited"
+    title = "Too many requests"
+
+    def __init__(self, retry_after_seconds: int) -> None:
+        super().__init__(
+            f"Too many requests at once: try again in {retry_after_seconds} s, and see the RateLimit headers.",
+            headers={"Retry-After": str(retry_after_seconds)},
+        )
+
+
 class UnavailableProblem(Problem):
     """Our database or a gateway does not answer; nothing was written."""
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -137,7 +137,7 @@ def _query_parameters(operation: Operation, schemas: dict[str, Any]) -> list[dic
 
 
 def _responses(operation: Operation, method: str) -> dict[str, Any]:
-    headers = {"Request-Id": _header("Names this request in logs, events and problems.")}
+    headers = dict(_HEADERS)
     if method == "POST":
         headers["Idempotency-Replayed"] = _header("`true` if the answer was stored by an earlier request.")
     headers |= {name: _header(text) for name, text in operation.headers.items()}
@@ -165,13 +165,22 @@ def _refusal(reasons_of_status: Sequence[type[Problem]]) -> dict[str, Any]:
     }
     return {
         "description": "; ".join(f"`{each.code}`: {each.title}" for each in reasons_of_status),
-        "headers": {"Request-Id": _header("Names this request in logs, events and problems.")},
+        "headers": _HEADERS,
         "content": {PROBLEM_JSON: {"schema": schema}},
     }
 
 
 def _header(text: str) -> dict[str, Any]:
     return {"description": text, "schema": {"type": "string"}}
+
+
+_HEADERS: Final = {
+    "Request-Id": _header("Names this request in logs, events and problems."),
+    "RateLimit-Policy": _header(
+        "Each allowance that counts, the address's and the key's: `q` requests at once, refilled within `w` seconds."
+    ),
+    "RateLimit": _header("What is left of each: `r` requests at once; full again in `t` seconds."),
+}
 
 
 def _tidy(node: Any, region: Region) -> Any:

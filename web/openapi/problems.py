@@ -16,6 +16,7 @@ ALWAYS: tuple[type[Problem], ...] = (
     known.NotFoundError,
     known.WrongRegionError,
     known.InvalidFieldsError,
+    known.RateLimitedError,
     Problem,
     known.UnavailableProblem,
 )
