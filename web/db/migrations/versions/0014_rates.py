@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0013_rates.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0014_rates.sql"
 
 
 def upgrade() -> None:
