@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import hashlib
+import hmac
 import os
 import re
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from urllib.parse import urlsplit
 
 from regions.errors import ConfigurationError
 
+SANDBOX: Final = "sandbox"  # the adapter of the simulated gateway, and the name of a region's first account there
 _PEPPER_BYTES: Final = 32
 _HOST_PORT: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}")
 
@@ -68,13 +71,16 @@ class RegionEnvironment:
         """The key of the region's internal API."""
         return self._variable("SERVICE_KEY", "the key of the region's internal API", env)
 
-    def sandbox_api_key(self, env: Mapping[str, str] | None = None) -> str:
-        """Our key at the simulated gateway."""
-        return self._variable("SANDBOX_API_KEY", "the region's key at the simulated gateway", env)
+    def sandbox_api_key(self, env: Mapping[str, str] | None = None, gateway: str = SANDBOX) -> str:
+        """Our key at the simulated gateway; that of a second account is derived from the first one's."""
+        key = self._variable("SANDBOX_API_KEY", "the region's key at the simulated gateway", env)
+        return account_secret(key, gateway)
 
-    def sandbox_webhook_secret(self, env: Mapping[str, str] | None = None) -> str:
-        """The secret that signs the simulated gateway's webhooks."""
-        return self._variable("SANDBOX_WEBHOOK_SECRET", "the secret that signs the simulated gateway's webhooks", env)
+    def sandbox_webhook_secret(self, env: Mapping[str, str] | None = None, gateway: str = SANDBOX) -> str:
+        """The secret that signs the simulated gateway's webhooks; that of a second account is derived likewise."""
+        meaning = "the secret that signs the simulated gateway's webhooks"
+        secret = self._variable("SANDBOX_WEBHOOK_SECRET", meaning, env)
+        return account_secret(secret, gateway)
 
     def _name(self, variable: str) -> str:
         return f"{variable}_{self.code.upper()}"
@@ -101,3 +107,8 @@ class RegionEnvironment:
         if not is_good or any(char.isspace() for char in value):
             raise ConfigurationError(f"{self._name(variable)} must be a URL, {forms}")
         return value
+
+
+def account_secret(secret: str, gateway: str) -> str:
+    """The secret of one of a region's accounts at the simulated gateway, from that of the first one."""
+    return secret if gateway == SANDBOX else hmac.new(secret.encode(), gateway.encode(), hashlib.sha256).hexdigest()

@@ -51,12 +51,13 @@ class PaymentMethod:
 
 @dataclass(frozen=True, slots=True)
 class GatewayAccount:
-    """Our account at a gateway; `order` 1 is tried first."""
+    """Our account at a gateway; `order` 1 is tried first; `adapter` speaks to it, under the region's `name` for it."""
 
     name: str
     account: str
     order: int
     methods: tuple[str, ...]
+    adapter: str
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,8 @@ def read_region(path: Path) -> Region:
     _refuse_repeats(top, "payment_methods", [method.name for method in methods])
     gateways = tuple(_read_gateway(table, methods) for table in top.tables("gateways"))
     _refuse_repeats(top, "gateways", [str(account.order) for account in gateways])
-    _refuse_repeats(top, "gateways", [f"{account.name}/{account.account}" for account in gateways])
+    _refuse_repeats(top, "gateways", [account.name for account in gateways])
+    _refuse_repeats(top, "gateways", [f"{account.adapter}/{account.account}" for account in gateways])
     for name in sorted({m.name for m in methods} - {name for account in gateways for name in account.methods}):
         top.refuse("gateways", f"has no account that takes {name}")
     region = Region(
@@ -221,6 +223,7 @@ def _read_gateway(table: TomlReader, methods: tuple[PaymentMethod, ...]) -> Gate
         account=table.text("account", pattern=r"[A-Za-z0-9_-]+"),
         order=table.integer("order", minimum=1),
         methods=table.texts("methods", choices=[method.name for method in methods]),
+        adapter=table.text("adapter", pattern=_NAME),
     )
     table.finish()
     return account

@@ -24,6 +24,7 @@ from web.payments.routes import blueprint as payments
 from web.privacy.routes import blueprint as privacy
 from web.recon.routes import blueprint as recon
 from web.refunds.routes import blueprint as refunds
+from web.routing.watched import watch
 from web.settings import Settings
 from web.wiring import Wiring, install, wired
 
@@ -40,7 +41,13 @@ def create_app(region: Region, settings: Settings, gateways: Mapping[str, Gatewa
     database = Database(settings.database_url, application_name=name, pool_size=settings.pool_size)
     install(
         app,
-        Wiring(region, settings, database, open_vault(settings.vault_uri), gateways or open_gateways(region, settings)),
+        Wiring(
+            region,
+            settings,
+            database,
+            open_vault(settings.vault_uri),
+            watch(gateways or open_gateways(region, settings), database),
+        ),
     )
     handlers.register(app)
     app.add_url_rule("/healthz", view_func=healthz)

@@ -22,6 +22,7 @@ from web.background import housekeeping, inbox, outbox_days, resolver
 from web.bulk import service as bulk
 from web.db.engine import Database
 from web.gateways.factory import open_gateways
+from web.routing.watched import watch
 from web.settings import Settings
 from web.wiring import Wiring
 
@@ -57,7 +58,8 @@ def wire(region: Region, settings: Settings) -> Wiring:
     """Everything that the duties work with."""
     name = f"meridian-worker-{region.code}"
     database = Database(settings.database_url, application_name=name, pool_size=len(DUTIES) + 1)
-    return Wiring(region, settings, database, open_vault(settings.vault_uri), open_gateways(region, settings))
+    gateways = watch(open_gateways(region, settings), database)
+    return Wiring(region, settings, database, open_vault(settings.vault_uri), gateways)
 
 
 def run(wiring: Wiring, stop: threading.Event) -> bool:

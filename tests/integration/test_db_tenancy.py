@@ -21,6 +21,7 @@ TENANT_TABLES = (
     "link_slots",
     "attempts",
     "refunds",
+    "routing_preferences",
     "bulk_jobs",
     "bulk_chunks",
     "ledger_journals",

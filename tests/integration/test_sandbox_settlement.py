@@ -199,8 +199,11 @@ def test_the_dials_need_their_key_and_do_what_they_say(psp: Psp) -> None:
     left = psp.control("faults").json["data"]
     assert {entry["account"]: entry["timeout_after_charge_next"] for entry in left} == {
         "MeridianEU": 0,
+        "MeridianEU2": 1,
         "MeridianIN": 1,
+        "MeridianIN2": 1,
         "MeridianUS": 1,
+        "MeridianUS2": 1,
     }
     assert psp.control("faults", {"latency_ms": -1}).status_code == 422
     assert psp.control("faults", {"laatency_ms": 1}).status_code == 422

@@ -226,8 +226,13 @@ class Shop:
         while housekeeping.step_sessions(self.worker):
             pass
 
-    def dial(self, **dials: int) -> None:
-        """Make the PSP misbehave."""
+    def forget_calls(self) -> None:
+        """Close every breaker, as if nothing had happened yet."""
+        self.execute("DELETE FROM gateway_circuits")
+        self.execute("DELETE FROM gateway_calls")
+
+    def dial(self, **dials: int | str) -> None:
+        """Make the PSP misbehave, all its accounts unless one is named."""
         answer = self.http.post(
             f"{self.sandbox_url}/_control/faults", json=dials, headers={"Authorization": f"Bearer {CONTROL_KEY}"}
         )
@@ -261,17 +266,20 @@ def open_shop(server: PostgresServer) -> Iterator[Shop]:
         database = replace(region_database, env=env)
         region = load_region("eu")
         settings = Settings.from_environment(region, env)
-        gateway = SandboxGateway(
-            SandboxSettings(
-                base_url=sandbox_url,
-                account="MeridianEU",
-                api_key=settings.sandbox_api_key,
-                webhook_secret=settings.sandbox_webhook_secret,
-                not_found_after=NOT_FOUND_AFTER,
-                deadlines=httpx.Timeout(2.0, read=READ_SECONDS),
+        gateways = {
+            account.name: SandboxGateway(
+                SandboxSettings(
+                    base_url=sandbox_url,
+                    account=account.account,
+                    api_key=region.sandbox_api_key(env, account.name),
+                    webhook_secret=region.sandbox_webhook_secret(env, account.name),
+                    not_found_after=NOT_FOUND_AFTER,
+                    deadlines=httpx.Timeout(2.0, read=READ_SECONDS),
+                ),
             )
-        )
-        app = create_app(region, settings, {"sandbox": gateway})
+            for account in region.gateways
+        }
+        app = create_app(region, settings, gateways)
         worker_settings = Settings.from_environment(region, database.env_for("worker"))
         worker_database = Database(worker_settings.database_url, application_name="worker-tests", pool_size=4)
         worker = replace(app.extensions["meridian"], settings=worker_settings, database=worker_database)

@@ -131,7 +131,7 @@ BROKEN = {
     "gateway order true": ("order = 1", "order = true", r"gateways\[0\].order must be a whole number"),
     "two gateways first": (
         "# A remote",
-        '[[gateways]]\nname = "other"\naccount = "A"\norder = 1\nmethods = ["card"]\n# A remote',
+        '[[gateways]]\nadapter = "sandbox"\nname = "other"\naccount = "A"\norder = 1\nmethods = ["card"]\n# A remote',
         "gateways has 1 twice",
     ),
     "unknown rule": ('rule = "exempt-low-value"', 'rule = "sometimes"', "sca.rule is 'sometimes'"),

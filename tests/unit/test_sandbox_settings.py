@@ -7,11 +7,16 @@ from web.sandbox.settings import Settings
 
 def test_each_region_with_a_key_is_an_account_of_the_catalog() -> None:
     settings = Settings.from_environment(environment("postgresql://x/y"))
-    assert {account.region: name for name, account in settings.accounts.items()} == {
-        "eu": "MeridianEU",
-        "in": "MeridianIN",
-        "us": "MeridianUS",
-    }
+    assert [(account.region, name) for name, account in settings.accounts.items()] == [
+        ("eu", "MeridianEU"),
+        ("eu", "MeridianEU2"),
+        ("in", "MeridianIN"),
+        ("in", "MeridianIN2"),
+        ("us", "MeridianUS"),
+        ("us", "MeridianUS2"),
+    ]
+    assert settings.accounts["MeridianEU2"].webhook_url == "https://pay.eu.example/gateways/sandbox_b/webhooks"
+    assert len({account.api_key for account in settings.accounts.values()}) == 6
     account = settings.accounts["MeridianEU"]
     assert account.webhook_url == "https://pay.eu.example/gateways/sandbox/webhooks"
     assert account.parent_origin == "https://pay.eu.example"

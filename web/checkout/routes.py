@@ -14,6 +14,7 @@ from web.checkout.csrf import csrf_token, is_csrf_token
 from web.checkout.domain import CAMPAIGN, CHANNEL, clean, device_class
 from web.checkout.models import Merchant, Visit
 from web.checkout.offer import bill_lines, countries, offer_of
+from web.checkout.outage import gateway_shown, is_out, outage_page
 from web.checkout.pages import (
     PROCESSING_REFRESH_SECONDS,
     REDIRECT_SECONDS,
@@ -26,7 +27,8 @@ from web.checkout.pages import (
 )
 from web.checkout.problems import FormStale, PayerNotice
 from web.checkout.schemas import PayForm
-from web.checkout.service import PAYER_CLASS, Submission
+from web.checkout.sending import Sender
+from web.checkout.service import CARD, PAYER_CLASS, NoGatewayError, Submission
 from web.checkout.texts import texts_for
 from web.db.scope import Scope
 from web.db.steps import gateway_call
@@ -94,7 +96,10 @@ def show(token: str) -> AnyResponse:
             return redirect(url_for("checkout.returned", token=token), 303)
         seen = service.visit(scope, session_id)
         service.must_be_payable(scope, seen)
-    return _checkout_page(token, seen, PayForm.read({}, seen.link.terms), 200)
+        gateway = gateway_shown(scope, seen.session)
+    if gateway is None:
+        return outage_page(token, seen)
+    return _checkout_page(token, seen, PayForm.read({}, seen.link.terms), 200, gateway)
 
 
 @blueprint.post("/c/<token>/pay")
@@ -106,15 +111,16 @@ def pay(token: str) -> AnyResponse:
     if not is_csrf_token(wired().settings.key_pepper, token, form.csrf):
         raise FormStale(locale=seen.session.locale, back_to=seen.link.code)
     if form.faults():
-        return _checkout_page(token, seen, form, 422)
-    gateway = _gateway_for_cards()
-    submission = _seal(token, form, gateway)
-    payment = gateway_call(
-        lambda: _scope_of(token),
-        intend=lambda scope: service.submit(scope, seen.session.id, submission, gateway),
-        call=gateway.authorise,
-        conclude=lambda scope, intent, answer: apply_outcome(scope, intent.attempt_id, answer, gateway.not_found_after),
-    )
+        with session_scope(token) as (scope, _):
+            gateway = gateway_shown(scope, seen.session)
+        return outage_page(token, seen) if gateway is None else _checkout_page(token, seen, form, 422, gateway)
+    gateways, submission = wired().gateways, _seal(token, form)
+    try:
+        payment = Sender(gateways, lambda: _scope_of(token)).run(
+            lambda scope: service.submit(scope, seen.session.id, submission, gateways)
+        )
+    except NoGatewayError:
+        return outage_page(token, seen, form)
     if payment is not None and payment.status is PaymentStatus.REQUIRES_ACTION:
         with session_scope(token) as (scope, session_id):
             current = service.current_payment(scope, session_id)
@@ -139,9 +145,10 @@ def returned(token: str) -> AnyResponse:
     with session_scope(token) as (scope, session_id):
         seen = service.visit(scope, session_id)
         current = service.current_payment(scope, session_id)
+        is_slow = current is not None and is_out(scope, current[1].gateway)
     if current is None:
         return redirect(url_for("checkout.show", token=token), 303)
-    return _result_page(token, seen, *current)
+    return _result_page(token, seen, *current, is_slow=is_slow)
 
 
 @blueprint.errorhandler(PayerNotice)
@@ -185,8 +192,8 @@ def _failure_page(status: int) -> Response:
     return page("notice", status, locale, heading=texts(key), detail=texts(f"{key}_detail"), request_id=request_id())
 
 
-def _checkout_page(token: str, seen: Visit, form: PayForm, status: int) -> Response:
-    wiring, gateway, locale = wired(), _gateway_for_cards(), seen.session.locale
+def _checkout_page(token: str, seen: Visit, form: PayForm, status: int, gateway: Gateway) -> Response:
+    wiring, locale = wired(), seen.session.locale
     texts = texts_for(locale)
     errors = {name: texts(key) for name, key in form.faults().items()} if status != 200 else {}  # noqa: PLR2004 - OK
     return page(
@@ -204,11 +211,12 @@ def _checkout_page(token: str, seen: Visit, form: PayForm, status: int) -> Respo
         form=form,
         errors=errors,
         problem=errors.get("payment_token"),
+        gateway=gateway.name,
         client=gateway.client_side(origin_of(wiring.settings.api_base_url)),
     )
 
 
-def _result_page(token: str, seen: Visit, payment: Payment, attempt: Attempt) -> AnyResponse:
+def _result_page(token: str, seen: Visit, payment: Payment, attempt: Attempt, *, is_slow: bool) -> AnyResponse:
     locale = seen.session.locale
     values = {
         "token": token,
@@ -228,6 +236,7 @@ def _result_page(token: str, seen: Visit, payment: Payment, attempt: Attempt) ->
         case PaymentStatus.REQUIRES_ACTION if attempt.action_url:
             return page("action", 200, locale, **values, action_url=attempt.action_url)
         case _:
+            values["is_slow"] = is_slow
             return page("processing", 200, locale, **values, refresh_seconds=PROCESSING_REFRESH_SECONDS)
 
 
@@ -265,25 +274,21 @@ def _landing_page(
     )
 
 
-def _gateway_for_cards() -> Gateway:
-    wiring = wired()
-    return wiring.gateways[wiring.region.gateways_for("card")[0].name]
-
-
-def _seal(token: str, form: PayForm, gateway: Gateway) -> Submission:
+def _seal(token: str, form: PayForm) -> Submission:
     """Seal what the payer told us under the data subject behind the e-mail address, outside of any transaction."""
     wiring = wired()
+    token_of = form.gateway if form.gateway in wiring.gateways else wiring.region.gateways_for(CARD)[0].name
     email_token = wiring.vault.token("email", form.email)
     with session_scope(token) as (scope, _):
         subject = repository.subject_of(scope, new_id("subject", wiring.region.code), email_token)
     payer = wiring.vault.seal_json(subject, PAYER_CLASS, form.personal())
     back = wiring.settings.api_base_url + url_for("checkout.returned", token=token)
-    card = gateway.describe_token(form.payment_token) if form.payment_token else None
+    card = wiring.gateways[token_of].describe_token(form.payment_token) if form.payment_token else None
     address = payer_address(
         request.remote_addr, request.headers.get("X-Forwarded-For", ""), wiring.settings.trusted_proxies
     )
     signals = signals_of(wiring.vault, email_token, dict(request.headers), address, card.fingerprint if card else None)
-    return Submission(payer, form.payment_token, back, signals)
+    return Submission(payer, form.payment_token, token_of if form.payment_token else None, back, signals)
 
 
 @contextmanager

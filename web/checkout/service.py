@@ -1,11 +1,14 @@
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from regions.errors import MeridianError
 from regions.ids import new_code, new_id
 from regions.vault import SealedJson
 from web.checkout import repository, sessions
 from web.checkout.domain import LinkState, link_state
 from web.checkout.models import Merchant, NewSession, Session, Visit
 from web.checkout.problems import LinkBusy, LinkEnded, LinkPaid, SessionEnded
+from web.checkout.sending import Sending, first_choice
 from web.db.scope import Scope
 from web.db.steps import Settled
 from web.gateways.domain import Answer, Authorisation, Fact, ThreeDs
@@ -23,8 +26,14 @@ from web.payments.service import NewPayment
 from web.risk import service as risk
 from web.risk.domain import Decision
 from web.risk.models import Signals
+from web.routing.domain import as_json
 
+CARD = "card"
 PAYER_CLASS = "payment_record"  # the retention class of what a payer tells us for a payment
+
+
+class NoGatewayError(MeridianError):
+    """No gateway can be asked right now: nothing was written, and nothing charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,7 @@ class Submission:
 
     payer: SealedJson
     payment_token: str = field(repr=False)
+    token_of: str | None  # the gateway that made it
     return_url: str = field(repr=False)
     signals: Signals
 
@@ -78,12 +88,12 @@ def must_be_payable(scope: Scope, seen: Visit) -> None:
 
 
 def submit(
-    scope: Scope, session_id: str, form: Submission, gateway: Gateway
-) -> Authorisation | Settled[Payment | None]:
+    scope: Scope, session_id: str, form: Submission, gateways: Mapping[str, Gateway]
+) -> Sending | Settled[Payment | None]:
     """Write the intent to pay: a payment, its attempt, and a slot of a limited link under the link's lock.
 
     A form that comes twice finds the first one's payment and writes nothing. Raises a PayerNotice when it cannot be
-    paid.
+    paid, NoGatewayError when no gateway can be asked right now.
     """
     link_id = repository.get(scope, session_id).link_id
     link = links.get(scope, link_id)
@@ -99,6 +109,11 @@ def submit(
         return Settled(shown)
     merchant = repository.merchant(scope)
     must_be_payable(scope, Visit(session, link, merchant))
+    chosen, routed = first_choice(scope, gateways, CARD, session.amount, form.token_of)
+    if chosen is None:
+        raise NoGatewayError("No gateway lets a payment through.")
+    gateway = gateways[chosen]
+    token = form.payment_token if chosen == form.token_of else ""  # it is good at the gateway that made it, only
     assessment = risk.assess(scope, form.signals, link.id, session.amount)
     decision = assessment.verdict.decision
     created = payment_service.create_payment(
@@ -107,29 +122,31 @@ def submit(
             link.id,
             session.id,
             session.amount,
-            gateway.name,
+            chosen,
             gateway.account,
-            form.payment_token,
+            token,
             form.payer,
             is_sent=decision is not Decision.BLOCK,
+            routing=as_json(routed, chosen, 1, ()),
         ),
     )
     if link.capacity is not None and not slots.hold(scope, link.id, created.payment_id, link.capacity):
         raise LinkBusy(merchant=merchant.name, locale=session.locale, back_to=link.code)
     repository.keep_payer(scope, session.id, form.payer)
-    sessions.submit(scope, session.id, link.id, created.payment_id, "card")
+    sessions.submit(scope, session.id, link.id, created.payment_id, CARD)
     risk.record(scope, created.payment_id, assessment)
     if decision is Decision.BLOCK:
         refusal = Answer(Fact.DECLINED, code=risk.BLOCKED)
         return Settled(payment_service.apply_outcome(scope, created.attempt_id, refusal, gateway.not_found_after))
     three_ds = ThreeDs(scope.region.sca.three_ds(session.amount))
-    return Authorisation(
+    order = Authorisation(
         attempt_id=created.attempt_id,
         amount=session.amount,
-        payment_token=form.payment_token or None,
+        payment_token=token or None,
         return_url=form.return_url,
         three_ds=ThreeDs.FORCE if decision is Decision.CHALLENGE else three_ds,
     )
+    return Sending(order, chosen, token_of=form.token_of, token=form.payment_token or None)
 
 
 def to_resolve(scope: Scope, session_id: str) -> Attempt | Settled[Payment | None]:

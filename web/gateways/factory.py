@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 
+from regions.environment import account_secret
 from regions.errors import ConfigurationError
 from regions.region import GatewayAccount, Region
 from web.gateways.adyen.adapter import TEST_PAGE_ORIGINS, TEST_URL, AdyenGateway, AdyenSettings
@@ -29,9 +30,9 @@ def _open(account: GatewayAccount, region: Region, settings: Settings, env: Env)
         StripeGateway.name: lambda: _stripe(account, region, env),
         AdyenGateway.name: lambda: _adyen(account, region, env),
     }
-    maker = makers.get(account.name)
+    maker = makers.get(account.adapter)
     if maker is None:
-        raise ConfigurationError(f"Region {region.code} names the gateway {account.name!r}, which has no adapter.")
+        raise ConfigurationError(f"Region {region.code} names the gateway {account.adapter!r}, which has no adapter.")
     return maker()
 
 
@@ -40,8 +41,8 @@ def _sandbox(account: GatewayAccount, settings: Settings, env: Env) -> Gateway:
         SandboxSettings(
             base_url=settings.sandbox_url,
             account=account.account,
-            api_key=settings.sandbox_api_key,
-            webhook_secret=settings.sandbox_webhook_secret,
+            api_key=account_secret(settings.sandbox_api_key, account.name),
+            webhook_secret=account_secret(settings.sandbox_webhook_secret, account.name),
             not_found_after=_not_found_after(env),
         )
     )

@@ -3,6 +3,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from web.db.scope import Scope
@@ -22,9 +23,9 @@ VALUES (:id, :merchant_id, :livemode, :link_id, :session_id, :amount_minor, :cur
 """)
 _INSERT_ATTEMPT = text("""
 INSERT INTO attempts (id, merchant_id, payment_id, gateway, gateway_account, method, payment_token, amount_minor,
-                      currency, status, created_at, resolve_after)
+                      currency, status, created_at, resolve_after, routing)
 VALUES (:id, :merchant_id, :payment_id, :gateway, :gateway_account, :method, :payment_token, :amount_minor,
-        :currency, 'submitted', :now, :resolve_after)
+        :currency, 'submitted', :now, :resolve_after, CAST(:routing AS jsonb))
 """)
 _GET_PAYMENT = text(f"SELECT {_PAYMENT} FROM payments p WHERE p.id = :id AND p.livemode = :livemode")  # noqa: S608
 _LOCK_PAYMENT = text(f"{_GET_PAYMENT.text} FOR NO KEY UPDATE")
@@ -33,6 +34,10 @@ _LOCK_ATTEMPT = text(f"{_GET_ATTEMPT.text} FOR NO KEY UPDATE")
 _LATEST_ATTEMPT = text(f"""
 SELECT {_ATTEMPT} FROM attempts a WHERE a.payment_id = :id ORDER BY a.created_at DESC, a.id DESC LIMIT 1
 """)  # noqa: S608
+_TRAIL = text("""
+SELECT id, gateway, gateway_account, gateway_reference, method, status, decline_code, routing, created_at, finished_at
+  FROM attempts WHERE payment_id = :id ORDER BY created_at, id
+""")
 _LATEST_ATTEMPTS = text(f"""
 SELECT DISTINCT ON (a.payment_id) {_ATTEMPT} FROM attempts a WHERE a.payment_id = ANY (:ids)
  ORDER BY a.payment_id, a.created_at DESC, a.id DESC
@@ -93,8 +98,11 @@ def insert_payment(scope: Scope, values: Mapping[str, Any]) -> None:
 
 
 def insert_attempt(scope: Scope, values: Mapping[str, Any]) -> None:
-    """Insert an attempt that is about to be sent."""
-    scope.connection.execute(_INSERT_ATTEMPT, {**values, "merchant_id": scope.merchant_id, "now": scope.now})
+    """Insert an attempt that is about to be sent; `routing` says why it goes where it goes."""
+    routing = values.get("routing")
+    said = None if routing is None else orjson.dumps(routing).decode()
+    parameters = {**values, "merchant_id": scope.merchant_id, "now": scope.now, "routing": said}
+    scope.connection.execute(_INSERT_ATTEMPT, parameters)
 
 
 def get_payment(scope: Scope, payment_id: str) -> Payment | None:
@@ -144,6 +152,11 @@ def latest_attempts(scope: Scope, payment_ids: Sequence[str]) -> dict[str, Attem
     """The attempts that speak for payments, by payment, in one query."""
     rows = scope.connection.execute(_LATEST_ATTEMPTS, {"ids": list(payment_ids)}).mappings()
     return {attempt.payment_id: attempt for attempt in map(_attempt, rows)}
+
+
+def trail(scope: Scope, payment_id: str) -> list[RowMapping]:
+    """Every attempt of a payment with why it went where it went, the first one first."""
+    return list(scope.connection.execute(_TRAIL, {"id": payment_id}).mappings())
 
 
 def lock_for_outcome(scope: Scope, attempt_id: str) -> Standing | None:

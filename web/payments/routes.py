@@ -8,7 +8,7 @@ from web.http.edge import merchant_route
 from web.http.paging import list_json
 from web.http.problems import NotFoundError
 from web.payments import repository
-from web.payments.schemas import ListPayments, PaymentList, PaymentObject, payment_json
+from web.payments.schemas import AttemptList, ListPayments, PaymentList, PaymentObject, attempt_json, payment_json
 
 blueprint = Blueprint("payments", __name__, url_prefix="/v1/payments")
 
@@ -34,3 +34,15 @@ def get_payment(scope: Scope, payment_id: str) -> Answer:
     if payment is None:
         raise NotFoundError("There is no such payment.")
     return Answer(200, payment_json(payment, repository.latest_attempt(scope, payment.id)))
+
+
+@blueprint.get("/<payment_id>/attempts")
+@operation("List a payment's attempts", "Payments", AttemptList, scope="payments:read")
+@merchant_route
+def list_attempts(scope: Scope, payment_id: str) -> Answer:
+    """Every attempt of a payment, with why it was made at that gateway."""
+    payment = repository.get_payment(scope, payment_id)
+    if payment is None:
+        raise NotFoundError("There is no such payment.")
+    found = [attempt_json(dict(row)) for row in repository.trail(scope, payment.id)]
+    return Answer(200, {"object": "list", "data": found})

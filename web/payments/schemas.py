@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -8,7 +9,7 @@ from web.http.bodies import Text
 from web.http.contract import Shown, doc
 from web.http.paging import Paged
 from web.links.schemas import CAMPAIGN_PATTERN
-from web.payments.domain import PaymentStatus
+from web.payments.domain import AttemptStatus, PaymentStatus
 from web.payments.models import Attempt, Payment
 
 Id = Annotated[Text, StringConstraints(min_length=1, max_length=64)]
@@ -48,6 +49,57 @@ class PaymentObject(Shown):
     succeeded_at: datetime | None = doc("When it succeeded (RFC 3339, UTC).", "2026-03-14T09:26:55.102030Z")
 
 
+class RoutedCandidate(Shown):
+    """One gateway account as the decision saw it."""
+
+    gateway: str = doc("The gateway.", "sandbox")
+    account: str = doc("Our account there.", "MeridianEU")
+    rank: int | None = doc("When it is asked: 1 is first; null is never.", 1)
+    score_bps: int = doc("What an attempt there costs, in basis points of the amount.", 140)
+    reasons: list[str] = doc("What spoke for it and against it.", ["costs 140 bps", "the region's number 1"])
+
+
+class RoutedAfter(Shown):
+    """An attempt of the same payment that had failed before."""
+
+    attempt_id: str = doc("The attempt.", "att_eu_06p0wz7d4hk53g6qyt8nwc2mse")
+    gateway: str = doc("The gateway.", "sandbox")
+    code: str = doc("Why it failed, definitely.", "gateway_unreachable")
+
+
+class Routed(Shown):
+    """Why an attempt went where it went."""
+
+    chosen: str = doc("The gateway that was asked.", "sandbox")
+    number: int = doc("Which attempt of its submission it was.", 1)
+    rules_version: str = doc("The routing rules' version.", "0d2c6f6f5f0f4d6a")
+    rules: list[str] = doc("The rules that applied.", [])
+    candidates: list[RoutedCandidate] = doc("Every account of the region, in the order of preference.", [])
+    after: list[RoutedAfter] = doc("What had failed before it.", [])
+
+
+class AttemptObject(Shown):
+    """One try at one gateway, and why it was made there."""
+
+    id: str = doc("The attempt's id.", "att_eu_06p0wz7d4hk53g6qyt8nwc2mse")
+    object: Literal["attempt"] = doc("What this is.", "attempt")
+    gateway: str = doc("Who was asked.", "sandbox")
+    gateway_reference: str | None = doc("That gateway's name for it.", "psp_8f14e45fceea")
+    method: str = doc("How the payer pays.", "card")
+    status: AttemptStatus = doc("How it stands. `unknown`: no answer yet that proves anything.", "succeeded")
+    decline_code: str | None = doc("Why it failed.", "card_declined")
+    routing: Routed | None = doc("Why it went there; null where there was nothing to choose.", None)
+    created_at: datetime = doc("When it was sent (RFC 3339, UTC).", "2026-03-14T09:26:53.589793Z")
+    finished_at: datetime | None = doc("When it ended (RFC 3339, UTC).", "2026-03-14T09:26:55.102030Z")
+
+
+class AttemptList(Shown):
+    """All attempts of a payment."""
+
+    object: Literal["list"] = doc("What this is.", "list")
+    data: list[AttemptObject] = doc("The attempts, the first one first.", [])
+
+
 class PaymentList(Shown):
     """A page of payments."""
 
@@ -75,6 +127,22 @@ def payment_json(payment: Payment, attempt: Attempt) -> dict[str, Any]:
         "livemode": payment.livemode,
         "created_at": timestamp(payment.created_at),
         "succeeded_at": _moment(payment.succeeded_at),
+    }
+
+
+def attempt_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """An attempt as the API shows it."""
+    return {
+        "id": row["id"],
+        "object": "attempt",
+        "gateway": row["gateway"],
+        "gateway_reference": row["gateway_reference"],
+        "method": row["method"],
+        "status": row["status"],
+        "decline_code": row["decline_code"],
+        "routing": row["routing"],
+        "created_at": timestamp(row["created_at"]),
+        "finished_at": _moment(row["finished_at"]),
     }
 
 

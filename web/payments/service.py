@@ -1,7 +1,8 @@
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from regions.ids import new_id
 from regions.money import Money
@@ -46,6 +47,7 @@ class NewPayment:
     payer: SealedJson
     method: str = "card"
     is_sent: bool = True  # False: it fails before its attempt reaches the gateway
+    routing: Mapping[str, Any] | None = None  # why it goes to that gateway
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def create_payment(scope: Scope, new: NewPayment) -> Created:
             "amount_minor": new.amount.amount_minor,
             "currency": new.amount.currency,
             "resolve_after": scope.now + SENDER_LEASE,
+            "routing": new.routing,
         },
     )
     events.created(scope, payment_id, {**facts, "method": new.method}, new.payer)
@@ -86,17 +89,34 @@ def create_payment(scope: Scope, new: NewPayment) -> Created:
     return Created(payment_id, attempt_id)
 
 
+@dataclass(frozen=True, slots=True)
+class NextAttempt:
+    """Where a payment is tried again after a definite failure, and why."""
+
+    gateway: str
+    gateway_account: str
+    payment_token: str
+    routing: Mapping[str, Any]
+
+
+# Asked after a definite failure: True when the payment's next attempt has been written, by `try_again`.
+Onward = Callable[[Scope, Standing, Answer], bool]
+
+
 def inquiry_about(attempt: Attempt, returned: Mapping[str, str] | None = None) -> Inquiry:
     """The question what became of an attempt; `returned` is what the payer's browser brought back from the gateway."""
     amount = Money(attempt.amount_minor, attempt.currency)
     return Inquiry(attempt.id, attempt.created_at, attempt.gateway_reference, amount, returned=returned or {})
 
 
-def apply_outcome(scope: Scope, attempt_id: str, answer: Answer, not_found_after: timedelta) -> Payment | None:
+def apply_outcome(
+    scope: Scope, attempt_id: str, answer: Answer, not_found_after: timedelta, onward: Onward | None = None
+) -> Payment | None:
     """Write what a gateway's answer means: the one place where the return page, the webhook and the resolver end.
 
     Applying the same answer again, or an older one late, changes nothing. Returns the payment as it then is, or None
-    for an attempt that this merchant does not have.
+    for an attempt that this merchant does not have. `onward` may go on with another attempt after a definite failure:
+    then the payment stays open.
     """
     standing = repository.lock_for_outcome(scope, attempt_id)
     if standing is None:
@@ -125,6 +145,8 @@ def apply_outcome(scope: Scope, attempt_id: str, answer: Answer, not_found_after
         case AttemptStatus.SUCCEEDED:
             return _succeed(scope, standing, said)
         case AttemptStatus.FAILED:
+            if onward is not None and onward(scope, standing, said):
+                return standing.payment
             return _fail(scope, standing, said)
         case _:
             return _await_payer(scope, standing, said)
@@ -173,6 +195,28 @@ def _fail(scope: Scope, standing: Standing, said: Answer) -> Payment:
     slots.release(scope, payment.link_id, payment.id)
     events.failed(scope, lost, attempt, said.gateway_reference or attempt.gateway_reference, code)
     return lost
+
+
+def try_again(scope: Scope, standing: Standing, following: NextAttempt) -> str:
+    """Write a payment's next attempt, to be sent; the slot stays held. The table takes one open attempt at a time."""
+    payment, attempt_id = standing.payment, new_id("attempt", scope.region.code)
+    repository.insert_attempt(
+        scope,
+        {
+            "id": attempt_id,
+            "payment_id": payment.id,
+            "gateway": following.gateway,
+            "gateway_account": following.gateway_account,
+            "method": standing.attempt.method,
+            "payment_token": following.payment_token,
+            "amount_minor": payment.amount_minor,
+            "currency": payment.currency,
+            "resolve_after": scope.now + SENDER_LEASE,
+            "routing": following.routing,
+        },
+    )
+    events.attempted(scope, payment.id, attempt_id, following.gateway, following.gateway_account)
+    return attempt_id
 
 
 def _await_payer(scope: Scope, standing: Standing, said: Answer) -> Payment:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from regions.errors import ConfigurationError
-from regions.region import Region, load_catalog
+from regions.region import GatewayAccount, Region, load_catalog
 
 GATEWAY = "sandbox"
 DEFAULT_HOLD_SECONDS = 15.0
@@ -22,7 +22,7 @@ DEFAULT_EVIDENCE_SECONDS = 10 * _DAY
 DEFAULT_IDEMPOTENCY_SECONDS = 7 * _DAY
 _DAYS_MAX = 30
 _SECONDS_MAX = 60 * _DAY
-WEBHOOK_PATH = "/gateways/sandbox/webhooks"
+WEBHOOK_PATH = "/gateways/{name}/webhooks"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,12 @@ class Settings:
     @classmethod
     def from_environment(cls, env: Mapping[str, str] = os.environ) -> "Settings":
         """Read the environment. Raises ConfigurationError that names the variable and what to do."""
-        accounts = [_account(region, env) for region in load_catalog().values() if _has_account(region, env)]
+        accounts = [
+            account
+            for region in load_catalog().values()
+            if _has_account(region, env)
+            for account in _accounts(region, env)
+        ]
         if not accounts:
             raise ConfigurationError(
                 "No SANDBOX_API_KEY_<REGION> is set: give one region's API key at least, such as SANDBOX_API_KEY_EU."
@@ -109,25 +114,30 @@ def _has_account(region: Region, env: Mapping[str, str]) -> bool:
     return bool(env.get(f"SANDBOX_API_KEY_{region.code.upper()}"))
 
 
-def _account(region: Region, env: Mapping[str, str]) -> Account:
-    suffix = region.code.upper()
-    names = [gateway.account for gateway in region.gateways if gateway.name == GATEWAY]
-    if len(names) != 1:
+def _accounts(region: Region, env: Mapping[str, str]) -> list[Account]:
+    """The region's accounts here; keys and secrets of all but the first are derived from the first one's."""
+    ours = [gateway for gateway in region.gateways if gateway.adapter == GATEWAY]
+    if not any(gateway.name == GATEWAY for gateway in ours):
         raise ConfigurationError(
-            f"SANDBOX_API_KEY_{suffix} is set, but region {region.code} does not have exactly one "
-            f"gateway account at {GATEWAY!r}."
+            f"SANDBOX_API_KEY_{region.code.upper()} is set, but region {region.code} has no gateway called {GATEWAY!r}."
         )
+    return [_account(region, gateway, env) for gateway in ours]
+
+
+def _account(region: Region, gateway: GatewayAccount, env: Mapping[str, str]) -> Account:
+    suffix = region.code.upper()
+    secret = f"SANDBOX_WEBHOOK_SECRET_{suffix}"
+    _required(env, secret, "the secret that signs this account's webhooks")
+    given_url = env.get(f"SANDBOX_WEBHOOK_URL_{suffix}") if gateway.name == GATEWAY else None
     api_url = _required(env, f"API_BASE_URL_{suffix}", "the only site that may embed this account's card frame")
     return Account(
-        name=names[0],
+        name=gateway.account,
         region=region.code,
         timezone=region.timezone,
         currencies=tuple(region.currencies),
-        api_key=env[f"SANDBOX_API_KEY_{suffix}"],
-        webhook_secret=_required(
-            env, f"SANDBOX_WEBHOOK_SECRET_{suffix}", "the secret that signs this account's webhooks"
-        ),
-        webhook_url=env.get(f"SANDBOX_WEBHOOK_URL_{suffix}") or api_url.rstrip("/") + WEBHOOK_PATH,
+        api_key=region.sandbox_api_key(env, gateway.name),
+        webhook_secret=region.sandbox_webhook_secret(env, gateway.name),
+        webhook_url=given_url or api_url.rstrip("/") + WEBHOOK_PATH.format(name=gateway.name),
         parent_origin=origin(api_url),
     )
 

@@ -16,6 +16,7 @@ def open_for_business(postgres_server: PostgresServer) -> Iterator[Shop]:
 def shop(open_for_business: Shop) -> Iterator[Shop]:
     """The session's shop. The PSP behaves, and no webhook of an earlier test is left."""
     open_for_business.dial(latency_ms=0, timeout_after_charge_next=0, duplicate_webhooks=0, down_seconds=0)
+    open_for_business.forget_calls()
     yield open_for_business
     while open_for_business.deliver_webhooks():
         pass

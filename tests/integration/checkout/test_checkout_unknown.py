@@ -203,14 +203,19 @@ def test_a_webhook_that_cannot_be_processed_waits_and_is_parked_at_last(shop: Sh
 
 @pytest.mark.parametrize("number", [cards.SUCCEED, cards.DECLINE])
 def test_an_unreachable_gateway_is_a_definite_failure(shop: Shop, number: str) -> None:
-    gateway = shop.worker.gateways["sandbox"]
+    clients = [gateway.watched._line._client for gateway in shop.worker.gateways.values()]  # type: ignore[attr-defined]
     payer = shop.payer()
     form = payer.form(number)
-    original = gateway._line._client.base_url  # type: ignore[attr-defined]
-    gateway._line._client.base_url = httpx.URL("http://127.0.0.1:9")  # type: ignore[attr-defined]
+    original = clients[0].base_url
+    for client in clients:
+        client.base_url = httpx.URL("http://127.0.0.1:9")
     try:
         payer.submit(form)
     finally:
-        gateway._line._client.base_url = original  # type: ignore[attr-defined]
+        for client in clients:
+            client.base_url = original
 
-    assert shop.payment(payer.link)["failure_code"] == "gateway_unreachable"
+    payment = shop.payment(payer.link)
+    assert payment["failure_code"] == "gateway_unreachable"
+    tried = shop.rows("SELECT gateway FROM attempts WHERE payment_id = %s ORDER BY created_at, id", payment["id"])
+    assert [attempt["gateway"] for attempt in tried] == ["sandbox", "sandbox", "sandbox_b"]
