@@ -134,7 +134,7 @@ def test_a_day_goes_only_when_every_consumer_has_passed_it(database: RegionDatab
         one(admin, "SELECT outbox_make_partitions(3)")
         acknowledge(admin, 1)
     with stays(database, "lake has not passed") as admin:
-        admin.execute("UPDATE stream_consumers SET window_seconds = 3600 WHERE name = 'online_features'")
+        admin.execute("UPDATE stream_consumers SET window_seconds = 1 WHERE name = 'online_features'")
         admin.execute("UPDATE stream_consumers SET positions = '{}' WHERE name = 'lake'")
     with stays(database, "webhooks has not passed") as admin:
         admin.execute("""UPDATE stream_consumers SET positions = '{"eu.links.v1/0": "1:1:1"}' WHERE name = 'lake'""")

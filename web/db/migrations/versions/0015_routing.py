@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0014_routing.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0015_routing.sql"
 
 
 def upgrade() -> None:
