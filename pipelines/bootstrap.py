@@ -24,8 +24,9 @@ _SERVICE = {
     "SANDBOX_WEBHOOK_SECRET": "sandbox_webhook_secret",
 }
 _OF_ROLE: Mapping[str, Mapping[str, str]] = {
-    **{role: {**_PUBLIC, **_DATA} for role in ("relay", "dispatcher", "lake", "reader")},
+    **{role: {**_PUBLIC, **_DATA} for role in ("relay", "lake", "reader")},
     **{role: {**_PUBLIC, **_SERVICE} for role in ("owner", "web", "worker")},
+    "dispatcher": {**_PUBLIC, "KAFKA_BOOTSTRAP_SERVERS": "kafka", "VAULT_URI": "vault_uri"},
     "retention": {**_PUBLIC, **_DATA, **_SERVICE},  # it erases in every store
 }
 _LOGIN = re.compile(rf"(?P<plain>DATABASE_URL_[A-Z0-9]+)_(?P<role>{'|'.join(role.upper() for role in _OF_ROLE)})")

@@ -30,6 +30,7 @@ PARTS: dict[str, str | tuple[str, ...]] = {
     "pipelines.global_.commands": "global",
     "pipelines.sql_command": ("sql",),
     "pipelines.orchestration.commands": "airflow",
+    "pipelines.webhooks.commands": "webhook",
 }
 FAILURE = 1
 

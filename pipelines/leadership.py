@@ -23,6 +23,7 @@ class Task(IntEnum):
     INGEST = 2
     RETENTION = 7
     MAINTENANCE = 8
+    WEBHOOKS = 9
 
 
 class DatabaseUnreachableError(UnavailableError):

@@ -37,6 +37,8 @@ KINDS: Final = MappingProxyType(
         "user": "user",
         "bulk": "bulk",
         "event": "evt",
+        "endpoint": "whe",
+        "delivery": "whd",
     }
 )
 _KIND_OF = {prefix: kind for kind, prefix in KINDS.items()}

@@ -26,10 +26,12 @@ from web.recon.routes import blueprint as recon
 from web.refunds.routes import blueprint as refunds
 from web.routing.watched import watch
 from web.settings import Settings
+from web.webhooks.routes import blueprint as webhooks
 from web.wiring import Wiring, install, wired
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     links, bulk, payments, refunds, events, keys, checkout, gateway_webhooks, privacy, recon, closes,
+    webhooks,
 )  # fmt: skip
 
 

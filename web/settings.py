@@ -32,6 +32,7 @@ class Settings:
     rate_per_key: Rate = RATE_PER_KEY
     rate_per_address: Rate = RATE_PER_ADDRESS
     trusted_proxies: tuple[Network, ...] = ()  # whose X-Forwarded-For is believed
+    may_send_to_localhost: bool = False  # a developer's machine: test endpoints may be on it
 
     @classmethod
     def from_environment(cls, region: Region, env: Mapping[str, str] = os.environ) -> "Settings":
@@ -56,6 +57,7 @@ class Settings:
             rate_per_key=_rate(env, "RATE_LIMIT_PER_KEY", RATE_PER_KEY),
             rate_per_address=_rate(env, "RATE_LIMIT_PER_ADDRESS", RATE_PER_ADDRESS),
             trusted_proxies=trusted_networks(env),
+            may_send_to_localhost=env.get("WEBHOOKS_TO_LOCALHOST") == "1",
         )
 
 

@@ -11,13 +11,12 @@ from confluent_kafka import KafkaException
 from sqlalchemy.exc import OperationalError
 
 from pipelines.backoff import Backoff
-from pipelines.broker import ensure_topics, topic_partitions
+from pipelines.broker import ensure_topics
+from pipelines.ingest.chains import partitions_of
 from pipelines.ingest.reader import PartitionReader
-from pipelines.ingest.repository import relay_state
 from pipelines.ingest.service import Ingest
 from pipelines.ingest.writer import LakeWriter
 from pipelines.leadership import Task, connect, lead
-from pipelines.positions import partition_key
 from regions.errors import UnavailableError
 from warehouse.lake import Lake
 from warehouse.lake_writer import AnotherWriterError
@@ -60,10 +59,7 @@ def _ingest(region: Region, env: Mapping[str, str], connection: psycopg.Connecti
     lake = Lake.open(region, env)
     try:
         writer = LakeWriter(region.code, lake)
-        declared = {
-            partition_key(topic, number) for topic, count in topic_partitions(region).items() for number in range(count)
-        }
-        partitions = sorted(declared | relay_state(connection).partitions.keys())
+        partitions = partitions_of(region, connection)
         bootstrap = region.kafka_bootstrap_servers(env)
         reader = PartitionReader(bootstrap, f"meridian-ingest-{region.code}", partitions, writer.offsets)
         ingest = Ingest(connection, writer, reader)

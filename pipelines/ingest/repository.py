@@ -21,27 +21,27 @@ class RelayState:
     is_rewind_pending: bool
 
 
-def register(connection: psycopg.Connection, positions: dict[str, str]) -> None:
-    """Tell how far the lake is. The row follows the lake's commits and may lag behind them, never lead."""
+def register(connection: psycopg.Connection, positions: dict[str, str], consumer: str = CONSUMER) -> None:
+    """Tell how far a consumer is. The lake's row follows its commits and may lag behind them, never lead."""
     connection.execute(
         """INSERT INTO stream_consumers (name, positions) VALUES (%s, %s)
            ON CONFLICT (name) DO UPDATE SET positions = excluded.positions, updated_at = now()""",
-        (CONSUMER, Jsonb(positions)),
+        (consumer, Jsonb(positions)),
     )
 
 
-def request_rewind(connection: psycopg.Connection, after: str) -> None:
+def request_rewind(connection: psycopg.Connection, after: str, consumer: str = CONSUMER) -> None:
     """Ask the relay to send everything after a position again."""
     connection.execute(
-        "UPDATE stream_consumers SET rewind_to = %s, updated_at = now() WHERE name = %s", (after, CONSUMER)
+        "UPDATE stream_consumers SET rewind_to = %s, updated_at = now() WHERE name = %s", (after, consumer)
     )
 
 
-def relay_state(connection: psycopg.Connection) -> RelayState:
+def relay_state(connection: psycopg.Connection, consumer: str = CONSUMER) -> RelayState:
     """The relay's acknowledged positions, and our pending request."""
     row = connection.execute(
         """SELECT partitions, EXISTS (SELECT FROM stream_consumers WHERE name = %s AND rewind_to IS NOT NULL)
              FROM relay_cursor""",
-        (CONSUMER,),
+        (consumer,),
     ).fetchone()
     return RelayState({}, is_rewind_pending=False) if row is None else RelayState(row[0], bool(row[1]))

@@ -7,30 +7,23 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from confluent_kafka import KafkaException
-
 from pipelines.ingest import repository
-from pipelines.ingest.domain import Chains, Diagnosis, Repair, Verdict, rewind_request
+from pipelines.ingest.chains import ChainWatch, judge
+from pipelines.ingest.domain import Chains
 from pipelines.ingest.reader import Limits
 from pipelines.ingest.writer import Intake
-from pipelines.positions import START, Position, format_positions, parse_positions, partition_key
-from regions.errors import UnavailableError
+from pipelines.positions import format_positions, partition_key
 
 if TYPE_CHECKING:
     import psycopg
 
     from pipelines.ingest.reader import Incoming, PartitionReader
-    from pipelines.ingest.records import Chunk
     from pipelines.ingest.writer import LakeWriter
 
 logger = logging.getLogger(__name__)
 
 LIMITS = Limits(records=100_000, size=96 * 1024 * 1024)  # of one commit
 CHECK_SECONDS = 1.0
-
-
-class PartitionsGrewError(UnavailableError):
-    """The relay writes to partitions that this ingest does not read: start over, and read them."""
 
 
 class Ingest:
@@ -43,8 +36,7 @@ class Ingest:
         self._chains = Chains(writer.positions)
         self._committer = ThreadPoolExecutor(1, "commit")
         self._pending: Future[None] | None = None
-        self._diagnoses: dict[str, Diagnosis] = {}
-        self._last_at_check: dict[str, Position] = {}
+        self._watch = ChainWatch(connection, reader, repository.CONSUMER, writer.forget_foreign)
         self._check_at = time.monotonic() + CHECK_SECONDS
         repository.register(connection, format_positions(self._chains.last))
 
@@ -100,70 +92,4 @@ class Ingest:
     def _check_chains(self) -> None:
         """Look for partitions that stand still although the relay has sent more, and repair them."""
         self._await_commit()  # what is judged but not committed stands on nothing yet
-        state = repository.relay_state(self._connection)  # before the partitions' ends are looked up
-        sent = parse_positions(state.partitions)
-        if unread := sent.keys() - self._reader.next_offsets.keys():
-            raise PartitionsGrewError(
-                f"the relay writes to partitions that were not there: {', '.join(sorted(unread))}"
-            )
-        standing = {
-            key: position
-            for key, position in sent.items()
-            if self._chains.last.get(key, START) == self._last_at_check.get(key, START)
-        }
-        self._last_at_check = dict(self._chains.last)
-        lost = {
-            key: position
-            for key, position in standing.items()
-            if self._is_lost(key, position, is_rewind_pending=state.is_rewind_pending)
-        }
-        after = rewind_request(self._chains.last, lost)
-        if after is not None:
-            logger.error(
-                "Kafka has lost records: asking the relay to send them again",
-                extra={"after": str(after), "partitions": ", ".join(sorted(lost))},
-            )
-            repository.request_rewind(self._connection, str(after))
-
-    def _is_lost(self, key: str, sent: Position, *, is_rewind_pending: bool) -> bool:
-        """Whether Kafka no longer holds what the relay had sent to a partition; reads it again first."""
-        is_behind = self._chains.last.get(key, START) < sent
-        diagnosis = self._diagnoses.setdefault(key, Diagnosis())
-        if not is_behind:
-            diagnosis.is_reread = False
-            return False
-        try:
-            low, high, next_offset = self._reader.extent(key)
-        except KafkaException as error:
-            logger.warning("the end of %s is unknown: %s", key, error.args[0])
-            return False
-        self._writer.forget_foreign(key, high)
-        if next_offset < high:
-            return False
-        repair = diagnosis.at_end(is_behind=True, is_rewind_pending=is_rewind_pending)
-        if repair is Repair.REREAD or next_offset > high:
-            logger.warning("the chain of %s is broken: reading it again from its start", key)
-            self._reader.reread(key, low)
-        return repair is Repair.REWIND
-
-
-def judge(chains: Chains, chunk: Chunk) -> tuple[Chunk, int]:
-    """The records of a chunk that its chain accepts, in order, and how many lie ahead of a hole."""
-    if not len(chunk):
-        return chunk, 0
-    if chunk.is_run() and chains.offer_run(
-        chunk.name, _position(chunk.positions[0]), _position(chunk.positions[-1]), _position(chunk.afters[0])
-    ):
-        return chunk, 0
-    accepted, ahead = [], 0
-    for index, (position, after) in enumerate(zip(chunk.positions, chunk.afters, strict=True)):
-        verdict = chains.offer(chunk.name, _position(position), _position(after))
-        if verdict is Verdict.ACCEPTED:
-            accepted.append(index)
-        elif verdict is Verdict.AHEAD:
-            ahead += 1
-    return chunk.take(accepted), ahead
-
-
-def _position(header: bytes) -> Position:
-    return Position.parse(header.decode("ascii"))
+        self._watch.check(self._chains.last)

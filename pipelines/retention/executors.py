@@ -61,6 +61,11 @@ EXECUTORS: Final[Mapping[str, Executor]] = MappingProxyType(
             Way.ROWS, "messages go by age, and with the person they are about", frozenset({"gateway_webhooks"})
         ),
         "idempotent_answer": Executor(Way.ROWS, "answers go by age", frozenset({"idempotency_keys"})),
+        "webhook_delivery": Executor(
+            Way.ROWS,
+            "deliveries go by age: a week after the last try at the earliest",
+            frozenset({"webhook_events", "webhook_deliveries", "webhook_attempts"}),
+        ),
         "access_log": Executor(
             Way.ROWS,
             "failed sign-ins go by age; processes log to their output, redacted where they write",

@@ -12,7 +12,7 @@ from pipelines.stack.plan import LOCAL, Plan, RegionPlan
 from pipelines.stack.supervisor import Program
 
 SANDBOX = "sandbox"
-SERVICES = ("web", "worker", "relay", "ingest", "console")  # in the order in which they are started
+SERVICES = ("web", "worker", "relay", "ingest", "webhooks", "console")  # in the order in which they are started
 SANDBOX_SERVICES = ("psp", "psp-sender")
 SANDBOX_NAMES = ("postgres-psp", *SANDBOX_SERVICES)
 MERIDIAN = (sys.executable, "-m", "pipelines.cli")
@@ -59,6 +59,10 @@ def services(plan: Plan, region: RegionPlan) -> tuple[Program, ...]:
         "worker": ((sys.executable, "-m", "web.worker", *selected), {**web, **database(region, "worker")}),
         "relay": ((*MERIDIAN, "relay", "run", *selected), {**common, **database(region, "relay"), **kafka}),
         "ingest": ((*MERIDIAN, "ingest", "run", *selected), {**common, **database(region, "lake"), **kafka, **lake}),
+        "webhooks": (
+            (*MERIDIAN, "webhook", "run", *selected),
+            {**common, **database(region, "dispatcher"), **kafka, **webhooks_environment(region)},
+        ),
         "console": (
             _gunicorn(
                 "web.console.wsgi:app", plan.ports[region.name("console")], (*_gunicorn_config(), "--workers", "1")
@@ -124,7 +128,13 @@ def web_environment(region: RegionPlan) -> dict[str, str]:
         # … and the demo asks as fast as it can.
         "RATE_LIMIT_PER_KEY": "5000/20000",
         "RATE_LIMIT_PER_ADDRESS": "5000/20000",
+        "WEBHOOKS_TO_LOCALHOST": "1",
     }
+
+
+def webhooks_environment(region: RegionPlan) -> dict[str, str]:
+    """The vault, which seals the secrets that events are signed with; and that this is a developer's machine."""
+    return {f"VAULT_URI_{region.code.upper()}": region.vault_uri, "WEBHOOKS_TO_LOCALHOST": "1"}
 
 
 def console_environment(region: RegionPlan) -> dict[str, str]:

@@ -59,7 +59,8 @@ def test_status_tells_what_runs_and_where(stack: LocalStack) -> None:
         assert set(region) == REGION_FIELDS
         assert region["secret_key"].startswith(f"mk_test_{code}_")
         assert set(region["processes"]) == {
-            f"{part}-{code}" for part in ("postgres", "kafka", "web", "worker", "relay", "ingest", "console")
+            f"{part}-{code}"
+            for part in ("postgres", "kafka", "web", "worker", "relay", "ingest", "webhooks", "console")
         }
         assert healthy(region["api_url"])
     assert set(found["sandbox"]["processes"]) == {"postgres-psp", "psp", "psp-sender"}
@@ -91,7 +92,10 @@ def test_up_again_changes_nothing(stack: LocalStack) -> None:
 
 def test_each_process_knows_its_own_login_and_nobody_sees_a_secret(stack: LocalStack) -> None:
     memory = json.loads((stack.state / "state.json").read_text())
-    roles = {"web": "web", "worker": "worker", "relay": "relay", "ingest": "lake", "console": "console"}
+    roles = {
+        "web": "web", "worker": "worker", "relay": "relay", "ingest": "lake", "webhooks": "dispatcher",
+        "console": "console",
+    }  # fmt: skip
     for name, process in processes(stack).items():
         running = psutil.Process(process["pid"])
         words = " ".join(running.cmdline())

@@ -145,7 +145,7 @@ def samples(region_app: Flask, headers: dict[str, str]) -> dict[str, str]:
     return {"link_id": client.post("/v1/links", json=body, headers=headers).get_json()["id"]}
 
 
-RANGES = {"metadata_value", "starting_after", "ending_before"}
+RANGES = {"metadata_value", "starting_after", "ending_before", "/url"}
 
 
 def a_documented_refusal(response: Any, case: Any) -> None:

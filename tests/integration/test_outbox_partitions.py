@@ -53,8 +53,8 @@ def fill_past_days(admin: psycopg.Connection, days: int, per_day: int = 3) -> No
                 admin.execute(INSERT, [id_at(moment, number), f"d{back}_{number}", 1, moment])
 
 
-def acknowledge(admin: psycopg.Connection, batch: int, consumer: str | None = "lake") -> None:
-    """What the relay does at the end of a batch, and a consumer that has read it all."""
+def acknowledge(admin: psycopg.Connection, batch: int, consumers: tuple[str, ...] = ("lake", "webhooks")) -> None:
+    """What the relay does at the end of a batch, and consumers that have read it all."""
     at = json.dumps({"eu.links.v1/0": f"1:{batch}:1"})
     admin.execute(
         """INSERT INTO relay_batches (epoch, batch, previous, snapshot, partitions, event_count)
@@ -64,7 +64,7 @@ def acknowledge(admin: psycopg.Connection, batch: int, consumer: str | None = "l
     admin.execute(
         "UPDATE relay_cursor SET batch = %s, snapshot = pg_current_snapshot(), partitions = %s::jsonb", [batch, at]
     )
-    if consumer:
+    for consumer in consumers:
         admin.execute("UPDATE stream_consumers SET positions = %s::jsonb WHERE name = %s", [at, consumer])
 
 
@@ -138,7 +138,7 @@ def test_a_day_goes_only_when_every_consumer_has_passed_it(database: RegionDatab
         admin.execute("UPDATE stream_consumers SET positions = '{}' WHERE name = 'lake'")
     with stays(database, "webhooks has not passed") as admin:
         admin.execute("""UPDATE stream_consumers SET positions = '{"eu.links.v1/0": "1:1:1"}' WHERE name = 'lake'""")
-        admin.execute("INSERT INTO stream_consumers (name) VALUES ('webhooks')")
+        admin.execute("UPDATE stream_consumers SET positions = '{}' WHERE name = 'webhooks'")
     with stays(database, "lake has not passed") as admin:
         admin.execute("DELETE FROM stream_consumers WHERE name = 'webhooks'")
         admin.execute("UPDATE stream_consumers SET rewind_to = '1:1:0' WHERE name = 'lake'")
@@ -181,7 +181,6 @@ def test_purging_never_passes_a_consumer_that_lags(database: RegionDatabase) -> 
     random = Random(20261122)
     with database.connect("postgres") as admin, database.connect("retention") as retention:
         admin.execute("UPDATE stream_consumers SET window_seconds = 1 WHERE window_seconds IS NOT NULL")
-        admin.execute("INSERT INTO stream_consumers (name) VALUES ('webhooks')")
         batch_of: dict[str, int] = {}
         for batch in range(1, 13):
             moment = NOON - (13 - batch) * DAY
@@ -189,7 +188,7 @@ def test_purging_never_passes_a_consumer_that_lags(database: RegionDatabase) -> 
                 event = id_at(moment, number)
                 admin.execute(INSERT, [event, f"b{batch}_{number}", 1, moment])
                 batch_of[event] = batch
-            acknowledge(admin, batch, None)
+            acknowledge(admin, batch, ())
         one(admin, "SELECT outbox_make_partitions(3)")
         passed = {"lake": 0, "webhooks": 0}
         for _ in range(12):

@@ -144,10 +144,11 @@ class Stream:
     # --- processes
 
     def start(self, name: str, **extra: str) -> subprocess.Popen[bytes]:
-        """Start `relay` or `ingest` as the command does."""
-        role = {"relay": "relay", "ingest": "lake"}[name]
+        """Start `relay`, `ingest` or `webhooks` as the command does."""
+        role = {"relay": "relay", "ingest": "lake", "webhooks": "dispatcher"}[name]
+        word = "webhook" if name == "webhooks" else name
         process = subprocess.Popen(
-            [sys.executable, "-c", "from pipelines.cli import main; main()", name, "run", "--region", self.region.code],
+            [sys.executable, "-c", "from pipelines.cli import main; main()", word, "run", "--region", self.region.code],
             cwd=REPOSITORY,
             env={**self.env(role), **extra},
             stdout=subprocess.DEVNULL,

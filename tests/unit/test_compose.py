@@ -15,7 +15,7 @@ TEXT = (ROOT / "compose.yaml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 REGIONS = ("eu", "us", "in")
-PARTS = ("postgres", "kafka", "provision", "topics", "web", "worker", "relay", "ingest", "console")
+PARTS = ("postgres", "kafka", "provision", "topics", "web", "worker", "relay", "ingest", "webhooks", "console")
 AIRFLOW = ("airflow-init", "airflow-api", "airflow-dags", "airflow-scheduler")
 SECRET = re.compile(r"(KEY_PEPPER|SERVICE_KEY|SANDBOX_API_KEY|SANDBOX_WEBHOOK_SECRET)_[A-Z]+")
 
@@ -85,6 +85,7 @@ def test_a_process_has_its_own_login_and_only_the_secrets_of_its_work(code: str)
         ("worker", "worker", all_of_them),
         ("relay", "relay", set()),
         ("ingest", "lake", set()),
+        ("webhooks", "dispatcher", set()),
         ("console", "console", set()),
     ):
         name = f"{part}-{code}"

@@ -145,7 +145,7 @@ BROKEN = {
     "unknown data class": (
         'data_class = "access_log"',
         'data_class = "selfies"',
-        r"retention\[9\].data_class is 'selfies'",
+        r"retention\[10\].data_class is 'selfies'",
     ),
     "unknown trigger": ('trigger = "dispute_closed"', 'trigger = "whenever"', r"retention\[6\].trigger is 'whenever'"),
     "unknown action": ('action = "null_tokens"', 'action = "hide"', r"retention\[4\].action is 'hide'"),

@@ -22,6 +22,10 @@ def test_kinds_have_the_prefixes_that_the_schema_stores() -> None:
         "user": "user",
         "bulk": "bulk",
         "event": "evt",
+        "posting": "post",
+        "resolution": "rsl",
+        "endpoint": "whe",
+        "delivery": "whd",
     }
 
 

@@ -97,7 +97,14 @@ def test_given_addresses_replace_the_local_parts(state: StateFolder) -> None:
     plan = make_plan(state, Request(("eu",)), given)
     region = plan.regions[0]
     assert programs.infrastructure(plan, region) == ()
-    assert programs.region_names(region) == ["web-eu", "worker-eu", "relay-eu", "ingest-eu", "console-eu"]
+    assert programs.region_names(region) == [
+        "web-eu",
+        "worker-eu",
+        "relay-eu",
+        "ingest-eu",
+        "webhooks-eu",
+        "console-eu",
+    ]
     password = region.secrets["db_relay"]
     assert region.role_url("relay") == f"postgresql://relay:{password}@db.example:6000/meridian?sslmode=require"
     assert (region.kafka, region.lake_uri) == ("kafka.example:9092", "s3://lake/eu")
@@ -122,13 +129,22 @@ MAY_KNOW = {
         "TRUSTED_PROXIES",
         "RATE_LIMIT_PER_KEY",
         "RATE_LIMIT_PER_ADDRESS",
+        "WEBHOOKS_TO_LOCALHOST",
     },
     "relay": {"DATABASE_URL_EU", "KAFKA_BOOTSTRAP_SERVERS_EU"},
     "ingest": {"DATABASE_URL_EU", "KAFKA_BOOTSTRAP_SERVERS_EU", "LAKE_URI_EU"},
+    "webhooks": {"DATABASE_URL_EU", "KAFKA_BOOTSTRAP_SERVERS_EU", "VAULT_URI_EU", "WEBHOOKS_TO_LOCALHOST"},
     "console": {"DATABASE_URL_EU", "WAREHOUSE_URI_EU", "CONSOLE_KEY_EU", "MERIDIAN_REGION"},
 }
 MAY_KNOW["worker"] = MAY_KNOW["web"]
-ROLE = {"web": "web", "worker": "worker", "relay": "relay", "ingest": "lake", "console": "console"}
+ROLE = {
+    "web": "web",
+    "worker": "worker",
+    "relay": "relay",
+    "ingest": "lake",
+    "webhooks": "dispatcher",
+    "console": "console",
+}
 
 
 @pytest.mark.parametrize("part", programs.SERVICES)
