@@ -48,6 +48,7 @@ DUTIES = (
     Duty("sessions", housekeeping.step_sessions, 5.0),
     Duty("links", housekeeping.step_links, 5.0),
     Duty("bulk", bulk.step, 1.0),
+    Duty("gateway-calls", housekeeping.step_gateway_calls, 600.0),
     Duty("idempotency-keys", housekeeping.step_idempotency_keys, 300.0),
     Duty("rates", housekeeping.step_rates, 60.0),
     Duty("outbox-days", outbox_days.step, 3600.0),

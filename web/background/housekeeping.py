@@ -11,6 +11,8 @@ from web.db.scope import Scope, enter_tenant
 from web.links import repository as links
 from web.links import service as link_service
 from web.rates import repository as rates
+from web.routing import repository as routing
+from web.routing.rules import load_routing
 from web.wiring import Wiring
 
 # Merchants may repeat a request for a day; the region's retention rule allows a week at most.
@@ -55,6 +57,14 @@ def step_rates(wiring: Wiring) -> bool:
     """Drop a batch of allowances that are full again; False when none is left."""
     with wiring.database.transaction() as connection:
         return rates.forget_full(connection, _BATCH) == _BATCH
+
+
+def step_gateway_calls(wiring: Wiring) -> bool:
+    """Forget counts of calls to gateways that no decision looks at any more."""
+    window = timedelta(minutes=load_routing().success.window_minutes)
+    with wiring.database.transaction() as connection:
+        routing.forget_calls(connection, utc_now() - 2 * window)
+    return False
 
 
 def step_idempotency_keys(wiring: Wiring) -> bool:

@@ -1,16 +1,17 @@
 """What nobody told us the end of: the gateway is asked, and its answer goes the way that a webhook's news goes."""
 
 from contextlib import AbstractContextManager
-from datetime import timedelta
 
 from regions.ids import new_id
 from regions.money import Money
+from web.background.queue import claim_open
 from web.clock import utc_now
 from web.db.scope import Scope, Tenant, tenant_scope
 from web.db.steps import Settled, gateway_call
 from web.gateways.capabilities import Lookup
-from web.gateways.domain import RefundAnswer, RefundOrder, StepFact
+from web.gateways.domain import Answer, RefundAnswer, RefundOrder, StepFact
 from web.gateways.protocol import Gateway
+from web.payments import orders
 from web.payments import repository as payments
 from web.payments.domain import OPEN_ATTEMPTS
 from web.payments.models import Attempt, DueAttempt, Payment
@@ -21,26 +22,21 @@ from web.refunds.models import DueRefund, Refund
 from web.refunds.service import apply_refund_outcome
 from web.wiring import Wiring
 
-# How long a resolver has what it claimed to itself; longer than all the deadlines of two gateway calls together.
-LEASE = timedelta(minutes=1)
-
 
 def step_attempts(wiring: Wiring) -> bool:
     """Resolve one attempt whose outcome is open and whose time has come; False when there is none."""
-    with wiring.database.transaction() as connection:
-        due = payments.claim_due_attempts(connection, utc_now(), LEASE, limit=1)
-    for claimed in due:
+    claimed = claim_open(wiring, payments.claim_due_attempts)
+    if claimed is not None:
         _resolve_attempt(wiring, claimed)
-    return bool(due)
+    return claimed is not None
 
 
 def step_refunds(wiring: Wiring) -> bool:
     """Resolve, or send, one pending refund whose time has come; False when there is none."""
-    with wiring.database.transaction() as connection:
-        due = refunds.claim_due(connection, utc_now(), LEASE, limit=1)
-    for claimed in due:
+    claimed = claim_open(wiring, refunds.claim_due)
+    if claimed is not None:
         _resolve_refund(wiring, claimed)
-    return bool(due)
+    return claimed is not None
 
 
 def _resolve_attempt(wiring: Wiring, claimed: DueAttempt) -> None:
@@ -52,10 +48,17 @@ def _resolve_attempt(wiring: Wiring, claimed: DueAttempt) -> None:
             return attempt
         return Settled(None)
 
+    def mine() -> AbstractContextManager[Scope]:
+        return _scope(wiring, Tenant(claimed.id, claimed.merchant_id, claimed.livemode))
+
+    def ask(attempt: Attempt) -> Answer:
+        order = orders.kept(mine, wiring.vault, gateway, attempt.id)
+        return gateway.resolve(inquiry_about(attempt, order=order))
+
     gateway_call(
-        lambda: _scope(wiring, Tenant(claimed.id, claimed.merchant_id, claimed.livemode)),
+        mine,
         intend=intend,
-        call=lambda attempt: gateway.resolve(inquiry_about(attempt)),
+        call=ask,
         conclude=lambda scope, attempt, answer: apply_outcome(scope, attempt.id, answer, gateway.not_found_after),
         process="worker",
     )

@@ -16,6 +16,7 @@ from web.checkout.brand import brand_path
 from web.checkout.domain import negotiate_locale
 from web.checkout.texts import LANGUAGES, Texts, texts_for
 from web.links.models import Link
+from web.payments.models import Payment
 from web.wiring import wired
 
 PROCESSING_REFRESH_SECONDS = 3
@@ -85,6 +86,14 @@ def origin_of(url: str) -> str:
     """Scheme, host and port."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def afterwards(link: Link, payment: Payment) -> dict[str, object]:
+    """The merchant's own message, or the merchant's page: the browser goes there after a moment, by itself."""
+    after = link.terms.get("after_completion") or {}
+    if after.get("type") != "redirect":
+        return {"message": after.get("message")}
+    return {"next_url": after["url"].replace("{PAYMENT_ID}", payment.id), "refresh_seconds": REDIRECT_SECONDS}
 
 
 def harden(response: Response) -> Response:

@@ -1,3 +1,4 @@
+import functools
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from web.checkout.offer import bill_lines, countries, offer_of
 from web.checkout.outage import gateway_shown, is_out, outage_page
 from web.checkout.pages import (
     PROCESSING_REFRESH_SECONDS,
-    REDIRECT_SECONDS,
+    afterwards,
     harden,
     origin_of,
     page,
@@ -38,6 +39,7 @@ from web.http.answers import request_id
 from web.http.payer import link_scope, session_scope
 from web.http.problems import NotFoundError, Problem
 from web.links.models import Link
+from web.payments import orders
 from web.payments.domain import PaymentStatus
 from web.payments.models import Attempt, Payment
 from web.payments.service import apply_outcome, inquiry_about
@@ -116,7 +118,7 @@ def pay(token: str) -> AnyResponse:
         return outage_page(token, seen) if gateway is None else _checkout_page(token, seen, form, 422, gateway)
     gateways, submission = wired().gateways, _seal(token, form)
     try:
-        payment = Sender(gateways, lambda: _scope_of(token)).run(
+        payment = Sender(gateways, wired().vault, lambda: _scope_of(token)).run(
             lambda scope: service.submit(scope, seen.session.id, submission, gateways)
         )
     except NoGatewayError:
@@ -135,11 +137,14 @@ def returned(token: str) -> AnyResponse:
     with session_scope(token) as (scope, session_id):
         waiting = service.to_resolve(scope, session_id)
     if isinstance(waiting, Attempt):
-        gateway = wired().gateways[waiting.gateway]
+        gateway, vault = wired().gateways[waiting.gateway], wired().vault
+        scope_of = functools.partial(_scope_of, token)
         gateway_call(
-            lambda: _scope_of(token),
+            scope_of,
             intend=lambda scope: service.to_resolve(scope, session_id),
-            call=lambda attempt: gateway.resolve(inquiry_about(attempt, request.values.to_dict())),
+            call=lambda attempt: gateway.resolve(
+                inquiry_about(attempt, request.values.to_dict(), orders.kept(scope_of, vault, gateway, attempt.id))
+            ),
             conclude=lambda scope, attempt, answer: apply_outcome(scope, attempt.id, answer, gateway.not_found_after),
         )
     with session_scope(token) as (scope, session_id):
@@ -228,7 +233,7 @@ def _result_page(token: str, seen: Visit, payment: Payment, attempt: Attempt, *,
     match payment.status:
         case PaymentStatus.SUCCEEDED:
             paid_on = show_time(payment.succeeded_at, locale) if payment.succeeded_at else ""
-            return page("succeeded", 200, locale, **values, paid_on=paid_on, **_afterwards(seen.link, payment))
+            return page("succeeded", 200, locale, **values, paid_on=paid_on, **afterwards(seen.link, payment))
         case PaymentStatus.FAILED:
             return page("failed", 200, locale, **values, again_url=url_for("checkout.show", token=token))
         case PaymentStatus.SUPERSEDED:
@@ -238,14 +243,6 @@ def _result_page(token: str, seen: Visit, payment: Payment, attempt: Attempt, *,
         case _:
             values["is_slow"] = is_slow
             return page("processing", 200, locale, **values, refresh_seconds=PROCESSING_REFRESH_SECONDS)
-
-
-def _afterwards(link: Link, payment: Payment) -> dict[str, object]:
-    """The merchant's own message, or the merchant's page: the browser goes there after a moment, by itself."""
-    after = link.terms.get("after_completion") or {}
-    if after.get("type") != "redirect":
-        return {"message": after.get("message")}
-    return {"next_url": after["url"].replace("{PAYMENT_ID}", payment.id), "refresh_seconds": REDIRECT_SECONDS}
 
 
 def _landing_page(

@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from regions.money import Money
+from regions.vault import Vault
 from web.db.scope import Scope
 from web.db.steps import Settled, gateway_call
 from web.gateways.domain import Answer, Authorisation
 from web.gateways.protocol import Gateway
+from web.payments import orders
 from web.payments.models import Payment, Standing
 from web.payments.service import NextAttempt, apply_outcome, try_again
 from web.routing import service as routing
@@ -33,9 +35,10 @@ class Sender:
     """One submission's way through the gateways."""
 
     def __init__(
-        self, gateways: Mapping[str, Gateway], open_scope: Callable[[], AbstractContextManager[Scope]]
+        self, gateways: Mapping[str, Gateway], vault: Vault, open_scope: Callable[[], AbstractContextManager[Scope]]
     ) -> None:
         self._gateways = gateways
+        self._vault = vault
         self._open_scope = open_scope
         self._following: Sending | None = None
 
@@ -49,9 +52,15 @@ class Sender:
         return payment
 
     def _send(self, intend: Callable[[Scope], Sending | Settled[Payment | None]]) -> Payment | None:
+        def keep(scope: Scope) -> Sending | Settled[Payment | None]:
+            intent = intend(scope)
+            if isinstance(intent, Sending):
+                orders.keep(scope, self._vault, self._gateways[intent.gateway], intent.order)
+            return intent
+
         return gateway_call(
             self._open_scope,
-            intend=intend,
+            intend=keep,
             call=lambda sending: self._gateways[sending.gateway].authorise(sending.order),
             conclude=self._conclude,
         )

@@ -66,7 +66,8 @@ UPDATE attempts
        action_url = coalesce(:action_url, action_url), decline_code = coalesce(:decline_code, decline_code),
        card_token = coalesce(:card_token, card_token), card_brand = coalesce(:card_brand, card_brand),
        card_last4 = coalesce(:card_last4, card_last4), resolve_after = :resolve_after,
-       finished_at = CASE WHEN :has_finished THEN :now ELSE finished_at END
+       finished_at = CASE WHEN :has_finished THEN :now ELSE finished_at END,
+       sealed_order = CASE WHEN :has_finished THEN NULL ELSE sealed_order END
  WHERE id = :id
 """)
 _SAVE_PAYMENT = text("""
@@ -78,6 +79,7 @@ UPDATE payments
 _CLAIM_DUE = text("""
 WITH due AS (
   SELECT id FROM attempts WHERE status IN ('submitted', 'requires_action', 'unknown') AND resolve_after <= :now
+     AND gateway <> ALL(:shut)
    ORDER BY resolve_after LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE attempts a SET resolve_after = :leased_until, resolve_count = a.resolve_count + 1
@@ -225,9 +227,15 @@ def save_payment(scope: Scope, payment: Payment) -> None:
     )
 
 
-def claim_due_attempts(connection: Connection, now: datetime, lease: timedelta, limit: int) -> list[DueAttempt]:
-    """Claim open attempts whose time has come, for one resolver: others skip them until the lease ends."""
-    rows = connection.execute(_CLAIM_DUE, {"now": now, "leased_until": now + lease, "limit": limit})
+def claim_due_attempts(
+    connection: Connection, now: datetime, lease: timedelta, limit: int, shut: Sequence[str] = ()
+) -> list[DueAttempt]:
+    """Claim open attempts whose time has come, for one resolver: others skip them until the lease ends.
+
+    Those at a gateway that is `shut` wait.
+    """
+    values = {"now": now, "leased_until": now + lease, "limit": limit, "shut": list(shut)}
+    rows = connection.execute(_CLAIM_DUE, values)
     return [DueAttempt(**row) for row in rows.mappings()]
 
 

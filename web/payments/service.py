@@ -9,7 +9,7 @@ from regions.money import Money
 from regions.vault import SealedJson
 from web.checkout import sessions
 from web.db.scope import Scope
-from web.gateways.domain import Answer, Fact, Inquiry
+from web.gateways.domain import Answer, Authorisation, Fact, Inquiry
 from web.links import service as links
 from web.payments import events, journals, repository, slots
 from web.payments.domain import (
@@ -103,10 +103,12 @@ class NextAttempt:
 Onward = Callable[[Scope, Standing, Answer], bool]
 
 
-def inquiry_about(attempt: Attempt, returned: Mapping[str, str] | None = None) -> Inquiry:
+def inquiry_about(
+    attempt: Attempt, returned: Mapping[str, str] | None = None, order: Authorisation | None = None
+) -> Inquiry:
     """The question what became of an attempt; `returned` is what the payer's browser brought back from the gateway."""
     amount = Money(attempt.amount_minor, attempt.currency)
-    return Inquiry(attempt.id, attempt.created_at, attempt.gateway_reference, amount, returned=returned or {})
+    return Inquiry(attempt.id, attempt.created_at, attempt.gateway_reference, amount, order, returned or {})
 
 
 def apply_outcome(

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,7 +38,7 @@ UPDATE payments SET pending_refund_minor = pending_refund_minor + :pending, refu
 """)
 _CLAIM_DUE = text("""
 WITH due AS (
-  SELECT id FROM refunds WHERE status = 'pending' AND resolve_after <= :now
+  SELECT id FROM refunds WHERE status = 'pending' AND resolve_after <= :now AND gateway <> ALL(:shut)
    ORDER BY resolve_after LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE refunds r SET resolve_after = :leased_until, resolve_count = r.resolve_count + 1
@@ -115,9 +115,15 @@ def move_balance(scope: Scope, payment_id: str, *, pending: int = 0, refunded: i
     scope.connection.execute(_MOVE_BALANCE, {"id": payment_id, "pending": pending, "refunded": refunded})
 
 
-def claim_due(connection: Connection, now: datetime, lease: timedelta, limit: int) -> list[DueRefund]:
-    """Claim pending refunds whose time has come, for one resolver: others skip them until the lease ends."""
-    rows = connection.execute(_CLAIM_DUE, {"now": now, "leased_until": now + lease, "limit": limit}).mappings()
+def claim_due(
+    connection: Connection, now: datetime, lease: timedelta, limit: int, shut: Sequence[str] = ()
+) -> list[DueRefund]:
+    """Claim pending refunds whose time has come, for one resolver: others skip them until the lease ends.
+
+    Those at a gateway that is `shut` wait.
+    """
+    values = {"now": now, "leased_until": now + lease, "limit": limit, "shut": list(shut)}
+    rows = connection.execute(_CLAIM_DUE, values).mappings()
     return [DueRefund(**row) for row in rows]
 
 

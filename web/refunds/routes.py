@@ -1,6 +1,7 @@
 from flask import Blueprint, request
 
 from web.db.scope import Scope
+from web.db.steps import Settled
 from web.gateways.domain import RefundAnswer
 from web.http.answers import Answer
 from web.http.bodies import parse_body, parse_query
@@ -13,6 +14,7 @@ from web.refunds import repository, service
 from web.refunds.models import RefundIntent
 from web.refunds.problems import RefundExceedsError
 from web.refunds.schemas import CreateRefund, ListRefunds, RefundList, RefundObject, refund_json
+from web.routing import service as routing
 from web.wiring import wired
 
 blueprint = Blueprint("refunds", __name__, url_prefix="/v1")
@@ -35,8 +37,15 @@ def create_refund(payment_id: str) -> GatewayWork[RefundIntent, RefundAnswer]:
     """Give money back to a payer, all of it or a part."""
     wanted = parse_body(request, CreateRefund)
     gateways = wired().gateways
+
+    def intend(scope: Scope) -> RefundIntent | Settled[Answer]:
+        intent = service.request_refund(scope, payment_id, wanted.amount_minor, wanted.reason)
+        if routing.let_through(scope.connection, intent.gateway, scope.now):
+            return intent
+        return Settled(_current(scope, intent.refund_id))  # it waits in the database until the gateway answers again
+
     return GatewayWork(
-        intend=lambda scope: service.request_refund(scope, payment_id, wanted.amount_minor, wanted.reason),
+        intend=intend,
         call=lambda intent: gateways[intent.gateway].refund(intent.order),
         conclude=_conclude,
         current=_current,

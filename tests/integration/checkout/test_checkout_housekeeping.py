@@ -19,3 +19,14 @@ def test_idempotency_keys_that_nobody_may_repeat_any_more_are_forgotten_and_the_
 
     left = shop.rows("SELECT key FROM idempotency_keys WHERE key IN (%s, %s)", *keys.values())
     assert [row["key"] for row in left] == [keys["23 hours"]]
+
+
+def test_counts_of_calls_go_once_no_decision_looks_at_them(shop: Shop) -> None:
+    for hours in (1, 3):
+        shop.execute(
+            "INSERT INTO gateway_calls (gateway, method, at)"
+            " VALUES ('sandbox', 'card', now() - %s * interval '1 hour')",
+            hours,
+        )
+    housekeeping.step_gateway_calls(shop.worker)
+    assert shop.rows("SELECT count(*) AS n FROM gateway_calls WHERE at < now() - interval '30 minutes'") == [{"n": 1}]
