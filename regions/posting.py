@@ -11,7 +11,7 @@ RULE_VERSION: Final = 1  # of the rules that turn a match into entries; a new ve
 BATCH_MAX: Final = 200  # postings in one command
 
 
-def posting_key(subject_id: str, fact: Mapping[str, Any], rule_version: int) -> str:
+def posting_key(subject_id: str, fact: Mapping[str, Any] | None, rule_version: int) -> str:
     """SHA-256 of a line (or bank entry), what it was matched with, and the rules: the same match has the same key."""
     told = json.dumps([subject_id, fact, rule_version], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(told.encode()).hexdigest()

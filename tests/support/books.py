@@ -93,5 +93,6 @@ def settled(item_id: str | None, gross_minor: int, fee_minor: int = 0, **more: A
         "gross_currency": "EUR", "gross_minor": gross_minor,
         "net_currency": "EUR", "net_minor": gross_minor - fee_minor,
         "commission_minor": fee_minor, "markup_minor": 0, "scheme_minor": 0, "interchange_minor": 0,
+        "is_tolerated": False,
         "booked_value_minor": None, "reference_value_minor": None, "occurred_at": "2026-03-14T22:59:59Z",
     } | more  # fmt: skip

@@ -17,9 +17,13 @@ FEE_PARTS: Final = ("commission", "markup", "scheme", "interchange")
 _ACCOUNT_OF_KIND: Final[Mapping[str, str]] = MappingProxyType(
     {
         "fee": "gateway_fees:{gateway}:transaction",
-        "dispute": "disputes:{gateway}",
+        "chargeback": "disputes:{gateway}",
+        "chargeback_reversal": "disputes:{gateway}",
         "reserve": "reserve:{gateway}",
-        "transfer": "gateway_transfers:{gateway}",
+        "carry": "gateway_carry:{gateway}",
+        "correction": "gateway_corrections:{gateway}",
+        "information": "gateway_corrections:{gateway}",
+        "group": "settlement_groups:{gateway}",
     }
 )
 
@@ -71,7 +75,8 @@ def settlement_entries(fact: Mapping[str, Any], item: Posted | None) -> tuple[En
     else:
         gross_currency, gross_minor = fact["gross_currency"], fact["gross_minor"]
     explained = _take_item(books, gateway, gross_currency, item)
-    books.add(_other_side(gateway, fact["kind"]), gross_currency, explained - gross_minor)
+    other = f"settlement_adjustments:{gateway}" if fact["is_tolerated"] else _other_side(gateway, fact["kind"])
+    books.add(other, gross_currency, explained - gross_minor)
     if gross_currency != net_currency:
         _exchange(books, fact, gross_minor, total_minor)
     elif gross_minor != total_minor:
@@ -79,6 +84,16 @@ def settlement_entries(fact: Mapping[str, Any], item: Posted | None) -> tuple[En
     books.add(bank_clearing(gateway), net_currency, net_minor)
     for part, amount_minor in fees.items():
         books.add(f"gateway_fees:{gateway}:{part}", net_currency, amount_minor)
+    return books.entries()
+
+
+def item_entries(fact: Mapping[str, Any], item: Posted | None) -> tuple[Entry, ...]:
+    """A payment or refund that several lines settle, or that shares its line: what the lines explain among them."""
+    books, gateway = Books(), fact["gateway"]
+    if item is not None:
+        currency = item.entries[0].amount.currency
+        explained = _take_item(books, gateway, currency, item)
+        books.add(f"settlement_groups:{gateway}", currency, explained)
     return books.entries()
 
 

@@ -1,13 +1,16 @@
-from collections.abc import Iterable, Sequence
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, text
 
 from web.db.engine import driver_of
-from web.db.scope import Scope, Tenant
+from web.db.scope import Scope, Tenant, enter_tenant
 from web.recon.models import NewPosting, Posting, Resolution
 
+_CHECK_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
+_CHECK_LATER = text("SET CONSTRAINTS ALL DEFERRED")
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _NEWEST = text("""
 SELECT DISTINCT ON (p.subject_id) p.subject_id, p.generation, p.key, p.journal_id,
@@ -42,11 +45,7 @@ SELECT {", ".join(f"r.{name}" for name in _RESOLUTION_COLUMNS)}, {_STATUS} AS st
 """  # noqa: S608 - our own columns
 _BY_ID = text(_RESOLUTIONS.format(where="r.id = :id"))
 _BY_KEY = text(_RESOLUTIONS.format(where="r.merchant_id = :merchant_id AND r.idempotency_key = :key"))
-_TOUCHING = text(
-    _RESOLUTIONS.format(
-        where="r.break_id IN :names OR r.other_break_id IN :names OR r.line_id IN :names OR r.item_id IN :names"
-    )
-).bindparams(bindparam("names", expanding=True))
+_OPEN = text("SELECT resolution_id, merchant_id FROM open_resolutions(CAST(:names AS text[]))")
 _TENANT_OF = text("SELECT resolution_id, merchant_id, livemode FROM tenant_of_resolution(:id)")
 _INSERT_RESOLUTION = text(f"""
 INSERT INTO recon_resolutions (merchant_id, {", ".join(_RESOLUTION_COLUMNS)})
@@ -118,12 +117,24 @@ def resolution_by_key(scope: Scope, key: str) -> Resolution | None:
     return None if row is None else Resolution(**row)
 
 
-def resolutions_touching(scope: Scope, names: Iterable[str]) -> list[Resolution]:
-    """Resolutions of these breaks, lines or items, oldest first."""
+def open_resolutions(scope: Scope, names: Iterable[str]) -> list[tuple[str, str]]:
+    """Resolutions of these lines or items that are proposed or approved, whosever books they are in: id and tenant."""
     wanted = sorted(set(names))
-    if not wanted:
-        return []
-    return [Resolution(**row) for row in scope.connection.execute(_TOUCHING, {"names": wanted}).mappings()]
+    return [(row[0], row[1]) for row in scope.connection.execute(_OPEN, {"names": wanted})] if wanted else []
+
+
+@contextmanager
+def books_of(scope: Scope, merchant_id: str) -> Iterator[Scope]:
+    """The same transaction in another tenant's books; what was posted is checked while its own tenant sees it."""
+    if merchant_id == scope.merchant_id:
+        yield scope
+        return
+    scope.connection.execute(_CHECK_NOW)
+    enter_tenant(scope.connection, merchant_id)
+    yield replace(scope, merchant_id=merchant_id)
+    scope.connection.execute(_CHECK_NOW)
+    enter_tenant(scope.connection, scope.merchant_id)
+    scope.connection.execute(_CHECK_LATER)
 
 
 def insert_resolution(scope: Scope, proposed: Resolution) -> None:

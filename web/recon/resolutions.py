@@ -1,11 +1,10 @@
 """Resolving breaks: a maker proposes, a checker approves, finance re-opens. Each step is a balanced journal."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from regions.ids import house_id, new_id
 from web import ledger
-from web.db.scope import Scope, enter_tenant
+from web.db.scope import Scope
 from web.http.problems import ConflictError, ForbiddenError, IdempotencyKeyReusedError
 from web.ledger import repository as journals
 from web.ledger.domain import MERCHANT_PAYABLE_PENDING, Entry, Journal, gateway_clearing, reversal_of
@@ -13,7 +12,7 @@ from web.recon import domain, repository
 from web.recon.models import Resolution
 from web.recon.schemas import DecideResolution, ProposeResolution
 
-OPEN: Final = frozenset({"proposed", "approved"})
+LOCK = "resolutions"
 _BOOKED = {"payment", "refund"}
 
 
@@ -22,7 +21,7 @@ def propose(scope: Scope, asked: ProposeResolution, person: str, key: str) -> tu
 
     Raises ConflictError for a break that is being resolved or not open in the books, and IdempotencyKeyReusedError.
     """
-    repository.lock(scope, scope.merchant_id)
+    repository.lock(scope, LOCK)
     known = repository.resolution_by_key(scope, key)
     if known is not None:
         if (known.break_id, known.action, known.reason, known.proposed_by) != (
@@ -30,8 +29,7 @@ def propose(scope: Scope, asked: ProposeResolution, person: str, key: str) -> tu
         ):  # fmt: skip
             raise IdempotencyKeyReusedError
         return known, False
-    names = [name for name in (asked.break_id, asked.other_break_id) if name]
-    if any(one.status in OPEN for one in repository.resolutions_touching(scope, names)):
+    if repository.open_resolutions(scope, [name for name in (asked.line_id, asked.item_id) if name]):
         raise ConflictError(f"{asked.break_id} is being resolved already: reject or re-open that first.")
     entries = _entries(scope, asked.gateway, asked.action, asked.line_id, asked.item_id)
     left = domain.difference(entries, asked.gateway)
@@ -59,7 +57,7 @@ def propose(scope: Scope, asked: ProposeResolution, person: str, key: str) -> tu
 
 def decide(scope: Scope, resolution_id: str, asked: DecideResolution, person: str) -> Resolution:
     """Approve, reject or re-open. Saying the same again changes nothing. Raises ConflictError, ForbiddenError."""
-    repository.lock(scope, scope.merchant_id)
+    repository.lock(scope, LOCK)
     found = _again(scope, resolution_id)
     if found.status == asked.decision:
         return found
@@ -79,12 +77,14 @@ def decide(scope: Scope, resolution_id: str, asked: DecideResolution, person: st
 
 def reopen_touching(scope: Scope, names: Sequence[str]) -> int:
     """Take back what was resolved about lines or items that reconciliation now books otherwise; how many."""
-    found = [one for one in repository.resolutions_touching(scope, names) if one.status in OPEN]
-    for one in found:
-        if one.status == "approved":
-            _reopen(scope, one, None, "The match has changed.")
-        else:
-            repository.insert_decision(scope, one, "rejected", None, "The match has changed.", None)
+    found = repository.open_resolutions(scope, names)
+    for resolution_id, merchant_id in found:
+        with repository.books_of(scope, merchant_id) as there:
+            one = _again(there, resolution_id)
+            if one.status == "approved":
+                _reopen(there, one, None, "The match has changed.")
+            else:
+                repository.insert_decision(there, one, "rejected", None, "The match has changed.", None)
     return len(found)
 
 
@@ -134,12 +134,11 @@ def _in_suspense(scope: Scope, line_id: str, *, is_elsewhere: bool) -> list[Entr
         tenants = (scope.merchant_id, house_id(scope.region.code))
     found: list[Entry] = []
     for tenant in dict.fromkeys(tenants):
-        enter_tenant(scope.connection, tenant)
-        there = Scope(scope.connection, scope.region, tenant, scope.livemode, scope.correlation_id, scope.now)
-        posting = repository.newest(there, [line_id]).get(line_id)
-        if posting is not None and posting.is_live:
-            found += domain.open_part(journals.journals_of(there, [posting.journal_id]), ["suspense"])
-    enter_tenant(scope.connection, scope.merchant_id)
+        with repository.books_of(scope, tenant) as there:
+            posting = repository.newest(there, [line_id]).get(line_id)
+            if posting is not None and posting.is_live:
+                posted = journals.journals_of(there, [posting.journal_id])
+                found += domain.open_part(posted, ["suspense", "disputes"])
     return found
 
 

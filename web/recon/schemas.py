@@ -34,6 +34,7 @@ class SettlementFact(Body):
     markup_minor: Minor
     scheme_minor: Minor
     interchange_minor: Minor
+    is_tolerated: bool
     booked_value_minor: Minor | None
     reference_value_minor: Minor | None
     occurred_at: Moment
@@ -46,6 +47,15 @@ class SettlementFact(Body):
         if self.gross_currency == self.net_currency and self.gross_minor != self.net_minor + fees_minor:
             raise ValueError("gross less fees is not net")
         return self
+
+
+class ItemFact(Body):
+    """A payment or refund that is settled in a group of lines."""
+
+    type: Literal["item"]
+    gateway: Word
+    item_id: Id
+    occurred_at: Moment
 
 
 class BankFact(Body):
@@ -79,7 +89,7 @@ class WantedPosting(Body):
 
     subject_id: Reference
     key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}\z")]
-    fact: Annotated[SettlementFact | BankFact | RevaluationFact, Field(discriminator="type")] | None
+    fact: Annotated[SettlementFact | ItemFact | BankFact | RevaluationFact, Field(discriminator="type")] | None
 
 
 class PostPostings(Body):

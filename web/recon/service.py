@@ -15,7 +15,7 @@ from web.recon import domain, repository, resolutions
 from web.recon.models import NewPosting, Posting, Wanted
 
 KINDS: Final[Mapping[str, str]] = MappingProxyType(
-    {"settlement": "settlement", "bank": "bank", "revaluation": "fx_revaluation"}
+    {"settlement": "settlement", "item": "settlement", "bank": "bank", "revaluation": "fx_revaluation"}
 )
 _BOOKED = {"payment", "refund"}
 
@@ -35,7 +35,7 @@ def converge(scope: Scope, rule_version: int, wanted: Sequence[Wanted]) -> Conve
 
     Raises ConflictError for an item that is not booked, or that another line settles.
     """
-    repository.lock(scope, scope.merchant_id)
+    repository.lock(scope, resolutions.LOCK)
     known = repository.newest(scope, (one.subject_id for one in wanted))
     live = {name: posting for name, posting in known.items() if posting.is_live}
     stale = [live[one.subject_id] for one in wanted if _differs(live.get(one.subject_id), one)]
@@ -107,6 +107,7 @@ def _booked(scope: Scope, items: Sequence[str]) -> dict[str, Posted]:
 _ENTRIES: Final[Mapping[str, Callable[[Mapping[str, Any], Posted | None], tuple[Entry, ...]]]] = MappingProxyType(
     {
         "settlement": domain.settlement_entries,
+        "item": domain.item_entries,
         "bank": lambda fact, _: domain.bank_entries(fact),
         "revaluation": lambda fact, _: domain.revaluation_entries(fact),
     }

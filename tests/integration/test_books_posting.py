@@ -1,0 +1,189 @@
+"""From a reconciled build to the books: everything is posted once, and what is left is exactly the breaks."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+
+from pipelines.books.breaks import load_breaks, one_break, proposal
+from pipelines.books.posting import Posted, carry_out, live_postings, plan
+from pipelines.books.wanted import wanted_postings
+from pipelines.recon import bank_landing
+from pipelines.recon.statements import parse_statement
+from regions.money import Money
+from tests.support.books import Books
+from tests.support.regional import RegionDatabase
+from tests.support.warehouse import DAY, Bench, TradedDay, bench
+from warehouse.query import open_published
+from web import ledger
+from web.db.engine import Database
+from web.db.scope import Tenant, tenant_scope
+from web.ledger.domain import Entry, Journal
+from web.sandbox.bank import camt_statement
+from web.sandbox.bank.domain import Payout, entries_of, statements_of
+from web.sandbox.settlement.planting import Plant
+
+PLANTS: list[Plant] = ["missing_at_gateway", "missing_with_us", "amount", "duplicate"]
+SINCE = DAY - timedelta(days=3)
+
+
+@dataclass
+class Reconciled:
+    """A day that was traded, booked, settled with errors, paid out, reconciled and published."""
+
+    bench: Bench
+    books: Books
+
+    def command(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        answer = self.books.command(path, body)
+        assert answer.status_code in {200, 201}, answer.json
+        found: Mapping[str, Any] = answer.json
+        return found
+
+    def post(self) -> Posted:
+        with (
+            open_published(self.bench.warehouse) as build,
+            self.books.database.connect("reader") as reader,
+        ):
+            until = DAY + timedelta(days=9)
+            wanted = list(wanted_postings(build, self.bench.region, SINCE, until, lambda *_: None))
+            todo = plan(self.bench.region, wanted, live_postings(reader, SINCE), build)
+        return carry_out(todo, self.command)
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        with open_published(self.bench.warehouse) as build:
+            return build.execute(statement).fetchall()
+
+    def balances(self) -> Counter[str]:
+        with self.books.database.connect("postgres") as admin:
+            rows = admin.execute(
+                """SELECT account, sum(amount_minor)::bigint FROM ledger_entries e
+                     JOIN ledger_journals j ON j.id = journal_id
+                    WHERE j.occurred_at >= %s AND j.occurred_at < %s GROUP BY 1""",
+                [
+                    datetime.combine(SINCE, datetime.min.time()),
+                    datetime.combine(DAY + timedelta(20), datetime.min.time()),
+                ],
+            ).fetchall()
+        return Counter({name: amount for name, amount in rows if amount})
+
+
+@pytest.fixture(scope="module")
+def day(
+    tmp_path_factory: pytest.TempPathFactory, region_app: Flask, region_database: RegionDatabase
+) -> Iterator[Reconciled]:
+    with bench(tmp_path_factory.mktemp("posting")) as place:
+        traded = TradedDay(place.region, seed=7)
+        traded.merchant_id = region_database.merchant_id
+        traded.trade(30)
+        for _ in range(3):
+            traded.session("refunded")
+        place.append(traded.events)
+        book(region_database, traded)
+        place.land(traded.report(PLANTS)[0])
+        place.build()
+        pay_out(place)
+        inputs = place.inputs()
+        with place.warehouse.lock():
+            place.warehouse.reconcile(place.warehouse.build(DAY, inputs), inputs, {})
+            place.warehouse.publish()
+        yield Reconciled(place, Books(region_app, region_database))
+
+
+def book(database: RegionDatabase, traded: TradedDay) -> None:
+    """The journals that the events tell of, in PostgreSQL."""
+    import json
+
+    owner = Database(database.role_urls["web"], application_name="tests", pool_size=1)
+    try:
+        tenant = Tenant("", traded.merchant_id, livemode=False)
+        with tenant_scope(owner, traded.region, tenant, correlation_id="req", now=datetime.now().astimezone()) as scope:
+            told = [json.loads(event["data"]) for event in traded.events if event["type"] == "journal.posted"]
+            journals = [
+                Journal(
+                    one["kind"],
+                    one["source_id"],
+                    datetime.fromisoformat(one["occurred_at"]),
+                    tuple(Entry(e["account"], Money(e["amount_minor"], e["currency"])) for e in one["entries"]),
+                )
+                for one in told
+            ]
+            ledger.post_journals(scope, journals)
+    finally:
+        owner.dispose()
+
+
+def pay_out(place: Bench) -> None:
+    with open_published(place.warehouse) as build:
+        rows = build.execute(
+            """SELECT batch_number, report_date, net_currency, -net_minor, split_part(modification_reference, ' ', 1)
+                 FROM fct_settlement_lines WHERE kind = 'payout' ORDER BY ALL"""
+        ).fetchall()
+    booked = entries_of([Payout(*row) for row in rows], 0)
+    content = camt_statement.render(statements_of("MeridianEU", DAY, booked, {}))
+    bank_landing.land(place.lake, place.region, parse_statement(content, name="s"), livemode=False)
+
+
+def test_after_posting_the_books_hold_exactly_the_breaks(day: Reconciled) -> None:
+    first = day.post()
+    assert (first.reversed, first.reopened, first.posted > len(PLANTS)) == (0, 0, True)
+    again = day.post()
+    assert (again.posted, again.reversed, again.unchanged) == (0, 0, first.posted)
+    held = day.balances()
+    ((not_settled,),) = day.rows("SELECT sum(booked_minor) FROM fct_recon_breaks WHERE class = 'missing_at_gateway'")
+    ((in_transit,),) = day.rows(
+        "SELECT coalesce(sum(amount_minor), 0) FROM intermediate.int_open_items WHERE is_in_transit"
+    )
+    assert held["gateway_clearing:sandbox"] == not_settled + in_transit
+    ((unnamed,),) = day.rows(
+        """SELECT sum(coalesce(settled_minor, 0) - coalesce(booked_minor, 0)) FROM fct_recon_breaks
+            WHERE line_id IS NOT NULL"""
+    )
+    assert held["suspense:sandbox"] == -unnamed != 0
+    assert held["bank_clearing:sandbox"] == 0  # what the gateway paid out has arrived
+    ((fees,),) = day.rows(
+        """SELECT sum(CASE kind WHEN 'fee' THEN -net_minor ELSE fees_minor END) FROM fct_settlement_lines
+            WHERE kind <> 'payout'"""
+    )
+    assert sum(amount for name, amount in held.items() if name.startswith("gateway_fees:")) == fees
+    assert sum(held.values()) == 0
+
+
+def test_breaks_are_listed_and_each_can_be_written_off_until_clearing_is_empty(day: Reconciled) -> None:
+    day.post()
+    maker, checker = day.books.person(), day.books.person()
+    for one in listed(day):
+        body = proposal(one, None, "given up", maker, None)
+        made = day.command("recon/resolutions", body)
+        day.command(f"recon/resolutions/{made['id']}/decisions", {"decision": "approved", "actor": checker})
+    after = listed(day)
+    assert {one.facts["class"] for one in after} == set(PLANTS)
+    assert {one.status for one in after} == {"resolved"}
+    assert one_break(after, after[0].id[:30]).resolution is not None
+    with day.books.database.connect("postgres") as admin:
+        left = admin.execute(
+            """SELECT account, sum(amount_minor) FROM ledger_entries WHERE account IN ('suspense:sandbox')
+                GROUP BY 1 HAVING sum(amount_minor) <> 0"""
+        ).fetchall()
+    assert left == []
+
+
+def listed(day: Reconciled) -> list[Any]:
+    with open_published(day.bench.warehouse) as build, day.books.database.connect("reader") as reader:
+        return load_breaks(build, DAY, psycopg.Connection.cursor(reader).connection)
+
+
+def test_a_line_that_a_corrected_report_no_longer_has_is_taken_back(day: Reconciled) -> None:
+    day.post()
+    with open_published(day.bench.warehouse) as build, day.books.database.connect("reader") as reader:
+        wanted = list(wanted_postings(build, day.bench.region, SINCE, date(2026, 12, 31), lambda *_: None))
+        todo = plan(day.bench.region, wanted[1:], live_postings(reader, SINCE), build)
+        assert todo.take_back == []  # the build still has it, of a day that was not asked for
+        build.execute("CREATE TEMP TABLE fct_settlement_lines AS FROM fct_settlement_lines LIMIT 0")
+        todo = plan(day.bench.region, wanted[1:], live_postings(reader, SINCE), build)
+    assert [one.subject_id for one in todo.take_back] == [wanted[0].subject_id]
