@@ -129,11 +129,16 @@ def books_of(scope: Scope, merchant_id: str) -> Iterator[Scope]:
     if merchant_id == scope.merchant_id:
         yield scope
         return
-    scope.connection.execute(_CHECK_NOW)
+    _check_now(scope)
     enter_tenant(scope.connection, merchant_id)
     yield replace(scope, merchant_id=merchant_id)
-    scope.connection.execute(_CHECK_NOW)
+    _check_now(scope)
     enter_tenant(scope.connection, scope.merchant_id)
+
+
+def _check_now(scope: Scope) -> None:
+    """Judge the journals so far, and let later ones wait for the end again."""
+    scope.connection.execute(_CHECK_NOW)
     scope.connection.execute(_CHECK_LATER)
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0014_open_resolutions.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0017_open_resolutions.sql"
 
 
 def upgrade() -> None:
