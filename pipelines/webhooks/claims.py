@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pipelines.webhooks.domain import Policy
 
+RECHECK_SECONDS = 1.0  # what waits for a delivery in flight looks again then, if nothing wakes it before
 ENDPOINTS_MAX = 64  # at a time: more come with the next claim, those served longest ago first
 
 # Endpoints with pending deliveries, one index probe each, and of those the ones that have something due.
@@ -40,19 +41,22 @@ SELECT h.endpoint_id, h.failures >= %(breaker)s AS is_probed
 """
 # An endpoint whose circuit was open gets one try at a time until one succeeds.
 _CANDIDATES = """
-SELECT d.id, d.endpoint_id, d.object_id, d.sequence
+SELECT d.id, d.endpoint_id, d.object_id, d.sequence,
+       coalesce(d.started_at <= clock_timestamp() - make_interval(secs => %(overtake)s), false) AS is_stuck
   FROM unnest(%(endpoint_ids)s::text[], %(rooms)s::int[]) WITH ORDINALITY AS e (id, room, place)
  CROSS JOIN LATERAL (SELECT count(*) AS flying FROM webhook_deliveries AS f
                       WHERE f.endpoint_id = e.id AND f.claim IS NOT NULL AND f.due_at > clock_timestamp()) AS f
- CROSS JOIN LATERAL (SELECT d.id, d.endpoint_id, d.object_id, d.sequence, d.due_at FROM webhook_deliveries AS d
+ CROSS JOIN LATERAL (SELECT d.* FROM webhook_deliveries AS d
                       WHERE d.endpoint_id = e.id AND d.status = 'pending' AND d.due_at <= clock_timestamp()
                       ORDER BY d.due_at, d.sequence LIMIT greatest(e.room - f.flying, 0) FOR UPDATE SKIP LOCKED) AS d
  ORDER BY row_number() OVER (PARTITION BY e.id ORDER BY d.due_at, d.sequence), e.place LIMIT %(room)s
 """
 # Of one object one delivery is in flight, the lowest number first; one that has failed for long enough is passed by.
 _HOLDERS = """
-SELECT c.id, max(CASE WHEN b.claim IS NOT NULL AND b.due_at > clock_timestamp() THEN b.due_at
-                      ELSE coalesce(b.started_at, clock_timestamp()) + make_interval(secs => %(overtake)s) END) AS until
+SELECT c.id, max(greatest(
+         clock_timestamp() + make_interval(secs => %(recheck)s),
+         CASE WHEN b.sequence < c.sequence
+              THEN coalesce(b.started_at, clock_timestamp()) + make_interval(secs => %(overtake)s) END)) AS until
   FROM unnest(%(ids)s::text[], %(endpoint_ids)s::text[], %(object_ids)s::text[], %(sequences)s::bigint[])
        AS c (id, endpoint_id, object_id, sequence)
   JOIN webhook_deliveries AS b ON b.endpoint_id = c.endpoint_id AND b.object_id = c.object_id AND b.status = 'pending'
@@ -152,31 +156,33 @@ async def claim(connection: psycopg.AsyncConnection, policy: Policy, room: int) 
 
 async def _candidates(
     connection: psycopg.AsyncConnection, policy: Policy, endpoints: Sequence[tuple[str, bool]], room: int
-) -> list[tuple[str, str, str, int]]:
+) -> list[tuple[str, str, str, int, bool]]:
     """Due deliveries of these endpoints, one of each in turn, no more than each may have in flight."""
     values = {
         "endpoint_ids": [endpoint_id for endpoint_id, _ in endpoints],
         "rooms": [1 if is_probed else policy.endpoint_concurrency for _, is_probed in endpoints],
         "room": room,
+        "overtake": policy.overtake_after,
     }
     return await (await connection.execute(_CANDIDATES, values)).fetchall()
 
 
 async def _holders(
-    connection: psycopg.AsyncConnection, policy: Policy, found: Sequence[tuple[str, str, str, int]]
+    connection: psycopg.AsyncConnection, policy: Policy, found: Sequence[tuple[str, str, str, int, bool]]
 ) -> dict[str, datetime]:
     """Which of these must wait for another delivery of their object, and until when at most."""
-    ids, endpoint_ids, object_ids, sequences = (list(column) for column in zip(*found, strict=True))
+    ids, endpoint_ids, object_ids, sequences, _ = (list(column) for column in zip(*found, strict=True))
     values = {"ids": ids, "endpoint_ids": endpoint_ids, "object_ids": object_ids, "sequences": sequences}
-    rows = await connection.execute(_HOLDERS, {**values, "overtake": policy.overtake_after})
+    times = {"overtake": policy.overtake_after, "recheck": min(RECHECK_SECONDS, policy.overtake_after / 10)}
+    rows = await connection.execute(_HOLDERS, {**values, **times})
     return dict(await rows.fetchall())
 
 
-def _first_of_each(found: Sequence[tuple[str, str, str, int]], held: dict[str, datetime]) -> list[str]:
-    """One delivery of each object: the lowest number of those that nothing holds."""
-    first: dict[tuple[str, str], tuple[int, str]] = {}
-    for delivery_id, endpoint_id, object_id, sequence in found:
-        lane = endpoint_id, object_id
-        if delivery_id not in held and (lane not in first or sequence < first[lane][0]):
-            first[lane] = sequence, delivery_id
-    return [delivery_id for _, delivery_id in first.values()]
+def _first_of_each(found: Sequence[tuple[str, str, str, int, bool]], held: dict[str, datetime]) -> list[str]:
+    """One delivery of each object: the lowest number of those that nothing holds, a stuck one only after the others."""
+    first: dict[tuple[str, str], tuple[bool, int, str]] = {}
+    for delivery_id, endpoint_id, object_id, sequence, is_stuck in found:
+        lane, place = (endpoint_id, object_id), (is_stuck, sequence, delivery_id)
+        if delivery_id not in held and (lane not in first or place < first[lane]):
+            first[lane] = place
+    return [delivery_id for _, _, delivery_id in first.values()]

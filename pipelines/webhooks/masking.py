@@ -16,7 +16,7 @@ _RULES: Final = (
     (re.compile(r"\b(?:whsec|whsk|mk_live|mk_test|sk_live|sk_test|rk_live|ghp|xox[a-z])[_-]\S+"), MASK),  # keys
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), MASK),  # JSON Web Tokens
     (re.compile(r"(?<![\w-])(?=[A-Za-z0-9+/_-]*\d)[A-Za-z0-9+/_-]{40,}={0,2}"), MASK),  # other long secrets
-    (re.compile(r"(?<![\w.])\+?\d(?:[ ()-]?\d){7,18}(?![\w])"), MASK),  # cards, accounts, telephones
+    (re.compile(r"(?<![\w.])\+?\d(?:[ ()-]?\d){8,18}(?![\w])"), MASK),  # cards, accounts, telephones
     (re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"), MASK),  # IBANs
     (re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b"), MASK),  # network addresses
 )
