@@ -24,8 +24,18 @@ KEPT: Final[Mapping[str, Key]] = {
     "fct_settlement_lines": Key("line", "line_id"),
     "int_booked_items": Key("item", "item_id"),
     "int_settlement_pairs": Key("line", "line_id"),
+    "int_unpaired_lines": Key("line", "line_id"),
+    "int_modified_pairs": Key("line", "line_id"),
+    "int_pair_ranks": Key("line", "line_id"),
+    "int_leftover_lines": Key("line", "line_id"),
+    "int_leftover_items": Key("item", "item_id"),
+    "int_grouped_lines": Key("line", "line_id"),
+    "int_grouped_items": Key("item", "item_id"),
+    "int_tolerated_lines": Key("line", "line_id"),
+    "int_line_checks": Key("line", "line_id"),
     "int_open_items": Key("item", "item_id"),
     "fct_recon_matches": Key("line", "line_id"),
+    "fct_recon_match_items": Key("item", "item_id"),
     "fct_recon_breaks": Key("break", "break_id"),
 }
 # What these tests say holds for some movements and their lines as for all; that of any other may need every row.
@@ -36,6 +46,7 @@ _FROM_OUTSIDE: Final = {
     "model.meridian.stg_payment_succeeded",
     "model.meridian.stg_refund_succeeded",
     "model.meridian.int_journal_entries",
+    "seed.meridian.currencies",
 }
 
 

@@ -11,14 +11,14 @@ from datetime import date, datetime
 
 from regions.errors import UsageError
 
-KNOWN_TYPES = frozenset({"Settled", "Refunded", "Fee", "MerchantPayout"})  # what matching has a place for
 PAYOUT_TYPES = frozenset({"MerchantPayout", "MerchantPayin"})  # what leaves for, or comes from, the merchant's bank
-# Every journal type that settlement reports have: another one may be a misprint, or new.
+# Every journal type that settlement reports have: another one may be a misprint, or new. What each is to matching says
+# the seed `settlement_types`; a test holds the two lists together.
 JOURNAL_TYPES = (
-    KNOWN_TYPES
-    | PAYOUT_TYPES
+    PAYOUT_TYPES
     | {
-        "SettledBulk", "SettledInstallment", "SettledReversed", "SettledExternallyWithInfo",
+        "Settled", "Refunded", "Fee", "SettledBulk", "SettledInstallment", "SettledReversed",
+        "SettledExternallyWithInfo",
         "SettledInstallmentExternallyWithInfo", "RefundedBulk", "RefundedReversed", "RefundedExternallyWithInfo",
         "RefundedInstallmentExternallyWithInfo", "Chargeback", "SecondChargeback", "ChargebackReversed",
         "ChargebackExternallyWithInfo", "ChargebackReversedExternallyWithInfo", "MiscCosts", "PaymentCost",
@@ -28,6 +28,21 @@ JOURNAL_TYPES = (
         "AdvancementCommissionExternallyWithInfo", "CashOut",
     }
 )  # fmt: skip
+
+# Of Stripe's categories, those that keep their own name.
+CATEGORIES = frozenset(
+    {
+        "adjustment", "advance", "advance_funding", "anticipation_repayment", "charge_failure",
+        "climate_order_purchase",
+        "climate_order_refund", "connect_collection_transfer", "connect_reserved_funds", "contribution",
+        "currency_conversion", "financing_paydown", "financing_paydown_reversal", "financing_payout",
+        "financing_payout_reversal", "issuing_authorization_hold", "issuing_authorization_release",
+        "issuing_disbursement", "issuing_dispute", "issuing_transaction", "obligation", "partial_capture_reversal",
+        "payout_minimum_balance_hold", "payout_minimum_balance_release", "platform_earning", "platform_earning_refund",
+        "tax", "topup", "topup_reversal", "transfer", "transfer_reversal", "unreconciled_customer_funds",
+    }
+)  # fmt: skip
+MATCHED_TYPES = JOURNAL_TYPES | CATEGORIES
 
 
 class SettlementReportError(UsageError):
@@ -78,7 +93,7 @@ class SettlementReport:
     @property
     def unknown_types(self) -> tuple[str, ...]:
         """Types that matching has no place for: their lines are landed, and each becomes a break."""
-        return tuple(sorted({line.type for line in self.lines} - KNOWN_TYPES))
+        return tuple(sorted({line.type for line in self.lines} - MATCHED_TYPES))
 
     @property
     def name(self) -> str:

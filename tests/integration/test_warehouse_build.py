@@ -22,7 +22,10 @@ from warehouse.inputs import InputsGoneError, RunParameters, StreamCut, write_in
 from warehouse.pointer import WarehouseBusyError
 from warehouse.query import open_published
 
-PLANTS = ["missing_at_gateway", "missing_with_us", "amount", "duplicate", "currency"]
+PLANTS = [
+    "missing_at_gateway", "missing_with_us", "amount", "duplicate", "currency", "fee", "fx", "timing", "chargeback",
+    "unknown_type", "split",
+]  # fmt: skip
 
 
 @dataclass
@@ -75,7 +78,9 @@ def test_the_summary_explains_everything(built: Built) -> None:
     )
     assert [row[0] for row in rows] == ["EUR", "USD"]  # the planted currency has a row of its own
     assert rows[0][1:3] == (built.day.expected["captured_EUR"], built.day.expected["refunded_EUR"])
-    assert sum(row[4] for row in rows) == len(built.day.items) - 3  # one left out, one amount, one currency
+    assert (
+        sum(row[4] for row in rows) == len(built.day.items) - 3 + 1
+    )  # one left out, one amount, one currency, a half more
     assert sum(row[5] for row in rows) == len(PLANTS)
     assert {row[6] for row in rows} == {0}
 

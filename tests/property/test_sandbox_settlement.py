@@ -16,7 +16,11 @@ from web.sandbox.settlement.planting import Invention, Plant, plant_errors
 
 TZ = ZoneInfo("Europe/Berlin")
 DAY = date(2026, 11, 22)
-PLANTS: tuple[Plant, ...] = ("missing_at_gateway", "missing_with_us", "amount", "duplicate", "fee", "currency")
+PLANTS: tuple[Plant, ...] = (
+    "missing_at_gateway", "missing_with_us", "amount", "duplicate", "fee", "currency", "fx", "timing", "chargeback",
+    "unknown_type", "split",
+)  # fmt: skip
+INVENTED = {"missing_with_us": "Settled", "unknown_type": "Enchantment"}
 CURRENCIES = ("JPY", "EUR", "USD", "KWD", "CLF")
 
 
@@ -93,15 +97,17 @@ def test_a_planted_report_foots_and_differs_exactly_as_its_answer_key_says(
     made: list[Item], plants: list[Plant]
 ) -> None:
     settled_count = sum(item.refund_id is None for item in made)
-    plants = [name for name in plants if name == "missing_with_us"] + [
-        name for name in plants if name != "missing_with_us"
-    ][:settled_count]
+    plants = [name for name in plants if name in INVENTED] + [name for name in plants if name not in INVENTED][
+        :settled_count
+    ]
+    if "split" in plants and any(item.amount_minor == 1 for item in made):
+        return  # has no halves
     text, key = build(made, plants)
     file.assert_foots(text)
     assert [entry["class"] for entry in key] == plants
     expected = Counter(_facts(build(made, [])[0]))
     for entry in key:
-        _apply(expected, entry)
+        _apply(expected, entry, {item.payment_id: item.brand for item in made})
     assert Counter(_facts(text)) == expected
 
 
@@ -113,42 +119,47 @@ def _facts(text: str) -> list[tuple[str, str, str, int, int]]:
             row["Psp Reference"],
             row["Gross Currency"],
             file.minor(file.gross(row), exponent(row["Gross Currency"])),
-            file.minor(file.fees(row), exponent(row["Gross Currency"])),
+            file.minor(file.fees(row), exponent(row["Net Currency"])),
         )
         for row in file.rows(text)
-        if row["Type"] in {"Settled", "Refunded"}
+        if row["Gross Currency"]
     ]
 
 
-def _apply(facts: Counter[tuple[str, str, str, int, int]], entry: dict) -> None:
+def _apply(facts: Counter[tuple[str, str, str, int, int]], entry: dict, brands: dict[str, str]) -> None:
     """Turn the true facts into the planted ones, knowing nothing but the answer key."""
-    psp_reference, expected, reported = entry["psp_reference"], entry["expected_minor"], entry["reported_minor"]
-    if entry["class"] == "missing_with_us":
-        assert expected == 0
-        facts["Settled", psp_reference, entry["currency"], reported, fees_of(reported, "visa").total_minor] += 1
+    kind, psp_reference, reported = entry["class"], entry["psp_reference"], entry["reported_minor"]
+    if kind in INVENTED:
+        assert entry["expected_minor"] == 0
+        fees_minor = fees_of(reported, "visa").total_minor
+        facts[INVENTED[kind], psp_reference, entry["currency"], reported, fees_minor] += 1
         return
     [fact] = [fact for fact in facts if fact[:2] == ("Settled", psp_reference) and facts[fact]]
     _, _, currency, gross_minor, fee_minor = fact
     assert currency == entry["currency"]
-    assert expected == (fee_minor if entry["class"] == "fee" else gross_minor)
+    true_minor = {"fee": fee_minor, "chargeback": 0, "fx": entry["expected_minor"]}.get(kind, gross_minor)
+    assert entry["expected_minor"] == true_minor
+    reported_currency = entry.get("reported_currency", currency)
+    assert exponent(reported_currency) == exponent(currency)
+    assert (reported_currency != currency) == (kind in {"currency", "fx"})
+    halves = (gross_minor // 2, gross_minor - gross_minor // 2)
     unit = 10 ** exponent(currency)
-    if entry["class"] == "duplicate":
-        assert reported == 2 * expected
-        facts[fact] += 1
-        return
+    wanted_minor, told = {
+        "amount": (gross_minor + unit, [(currency, reported, fee_minor)]),
+        "fee": (fee_minor + unit, [(currency, gross_minor, reported)]),
+        "currency": (gross_minor, [(reported_currency, gross_minor, fee_minor)]),
+        "fx": (reported, [(currency, gross_minor, 0)]),
+        "duplicate": (2 * gross_minor, [fact[2:]] * 2),
+        "timing": (gross_minor, [fact[2:]]),  # of that, gross and fees say nothing
+        "split": (gross_minor, [(currency, part, fees_of(part, brands[psp_reference]).total_minor) for part in halves]),
+        "chargeback": (-gross_minor, [fact[2:]]),
+        "missing_at_gateway": (0, []),
+    }[kind]
+    assert reported == wanted_minor
     del facts[fact]
-    if entry["class"] == "amount":
-        assert reported == expected + unit
-        facts["Settled", psp_reference, currency, reported, fee_minor] += 1
-    elif entry["class"] == "fee":
-        assert reported == expected + unit
-        facts["Settled", psp_reference, currency, gross_minor, reported] += 1
-    elif entry["class"] == "currency":
-        assert exponent(entry["reported_currency"]) == exponent(currency)
-        assert entry["reported_currency"] != currency
-        facts["Settled", psp_reference, entry["reported_currency"], gross_minor, fee_minor] += 1
-    else:
-        assert (entry["class"], reported) == ("missing_at_gateway", 0)
+    facts.update(("Settled", psp_reference, *one) for one in told)
+    if kind == "chargeback":
+        facts["Chargeback", psp_reference, currency, reported, 0] += 1
 
 
 @given(st.integers(1, 10**12 - 1), st.sampled_from(["visa", "mc", "amex"]))

@@ -1,12 +1,21 @@
+import csv
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 
+from pipelines.recon.formats import stripe
 from pipelines.recon.formats.adyen import COLUMNS, parse_report
 from pipelines.recon.formats.inspection import inspect
 from pipelines.recon.formats.source import Source
-from pipelines.recon.settlement import SettlementReport, SettlementReportError
+from pipelines.recon.settlement import (
+    JOURNAL_TYPES,
+    MATCHED_TYPES,
+    PAYOUT_TYPES,
+    SettlementReport,
+    SettlementReportError,
+)
+from warehouse.dbt_runner import PROJECT
 
 REQUIRED = tuple(sorted(COLUMNS))
 DEFAULTS = {
@@ -283,3 +292,11 @@ def test_a_movement_that_stands_twice_is_named_but_lands() -> None:
     found = look(text(row, settled(**{"Modification Reference": "M2"}), row, payout("29.10")))
     assert [(one["code"], one["severity"], one["line"]) for one in found["problems"]] == [("line_twice", "warning", 4)]
     assert found["foots"]
+
+
+def test_every_type_of_every_format_has_its_place_in_matching() -> None:
+    with (PROJECT / "seeds/settlement_types.csv").open() as file:
+        kinds = {row["type"]: row["kind"] for row in csv.DictReader(file)}
+    assert set(kinds) == MATCHED_TYPES
+    assert set(stripe.TYPES.values()) <= JOURNAL_TYPES
+    assert {name for name, kind in kinds.items() if kind == "payout"} >= PAYOUT_TYPES

@@ -1,6 +1,8 @@
 -- Every booked item is matched, in transit, or in exactly one break (repeats aside: they have no booked side).
 with outcomes as (
-    select item_id from {{ ref('fct_recon_matches') }}
+    select item_id from {{ ref('fct_recon_matches') }} where item_id is not null
+    union all
+    select item_id from {{ ref('fct_recon_match_items') }}
     union all
     select item_id from {{ ref('int_open_items') }} where is_in_transit
     union all

@@ -1,10 +1,10 @@
--- Every landed line is matched, a break, a fee or a payout: exactly one of them.
+-- Every landed line is matched, a break, or of a kind that moves no payer's money: exactly one of them.
 with outcomes as (
     select line_id, 'match' as outcome from {{ ref('fct_recon_matches') }}
     union all
-    select line_id, 'break' from {{ ref('fct_recon_breaks') }} where line_id is not null
+    select line_id, 'break' from {{ ref('fct_recon_breaks') }} where settled_minor is not null
     union all
-    select line_id, kind from {{ ref('fct_settlement_lines') }} where kind in ('fee', 'payout')
+    select line_id, kind from {{ ref('fct_settlement_lines') }} where not is_movement
 )
 
 select line_id, count(outcomes.outcome) as outcome_count

@@ -16,7 +16,7 @@ from pipelines.recon.formats.fields import Amounts, FieldError
 from pipelines.recon.formats.problems import Findings, Group
 from pipelines.recon.formats.source import Source
 from pipelines.recon.formats.table import Header, check_header, describe, find_header, rows, text_of
-from pipelines.recon.settlement import SettlementLine, SettlementReport, SettlementReportError
+from pipelines.recon.settlement import CATEGORIES, SettlementLine, SettlementReport, SettlementReportError
 
 FORMAT: Final = "stripe_payout_reconciliation"
 NEEDED: Final = frozenset({"balance_transaction_id", "currency", "gross", "fee", "net", "reporting_category"})
@@ -39,16 +39,7 @@ TYPES: Final = {
     "other_adjustment": "ManualCorrected",
     "risk_reserved_funds": "ReserveAdjustment",
 }
-CATEGORIES: Final = TYPES.keys() | {
-    "advance", "advance_funding", "anticipation_repayment", "charge_failure", "climate_order_purchase",
-    "climate_order_refund", "connect_collection_transfer", "connect_reserved_funds", "contribution",
-    "currency_conversion",
-    "financing_paydown", "financing_paydown_reversal", "financing_payout", "financing_payout_reversal",
-    "issuing_authorization_hold", "issuing_authorization_release", "issuing_disbursement", "issuing_dispute",
-    "issuing_transaction", "obligation", "partial_capture_reversal", "payout_minimum_balance_hold",
-    "payout_minimum_balance_release", "platform_earning", "platform_earning_refund", "tax", "topup", "topup_reversal",
-    "transfer", "transfer_reversal", "unreconciled_customer_funds", "adjustment",
-}  # fmt: skip
+KNOWN: Final = TYPES.keys() | CATEGORIES
 _PAYMENT = ("payment_intent_id", "charge_id", "source_id")  # what names the payment, best first
 _PAYOUTS = frozenset({"payout", "payout_reversal"})
 NO_PAYOUT: Final = "not paid out"
@@ -87,7 +78,7 @@ def scan(source: Source, header: Header, findings: Findings) -> Iterator[Settlem
             findings.refuse(number, "field", str(error))
             continue
         category = fields["reporting_category"]
-        if category not in CATEGORIES:
+        if category not in KNOWN:
             findings.note(number, "unknown_type", f"category {category!r} is unknown: the line becomes a break")
         _check(line, gross_less_fee, fields["balance_transaction_id"], seen, findings)
         payout = text_of(fields, "automatic_payout_id") or (

@@ -90,7 +90,7 @@ def _row(line: Line, tz: ZoneInfo) -> dict[str, str | int]:
         row |= {
             "Gross Currency": line.gross_currency,
             side: _major(abs(line.gross_minor), line.gross_currency),
-            "Exchange Rate": "1",
+            "Exchange Rate": line.exchange_rate,
         }
     return row
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from regions.money import exponent
 
-LineType = Literal["Settled", "Refunded", "Fee", "MerchantPayout"]
+LineType = Literal["Settled", "Refunded", "Fee", "MerchantPayout", "Chargeback", "Enchantment"]  # the last is nobody's
 
 _BOOKING_TIME = time(23, 59, 59)  # a batch is booked after everything that it holds
 _PARTS = 1_000_000
@@ -68,6 +68,7 @@ class Line:
     markup_minor: int = 0
     scheme_minor: int = 0
     interchange_minor: int = 0
+    exchange_rate: str = "1"  # from the gross to the net currency, as printed
 
     @property
     def fees(self) -> Fees:

@@ -2,19 +2,27 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Literal
 
 from regions.money import exponent
-from web.sandbox.settlement.domain import AUTOMATIC, Item, Line, line_of
+from web.sandbox.settlement.domain import AUTOMATIC, Item, Line, LineType, fees_of, line_of
 
-Plant = Literal["missing_at_gateway", "missing_with_us", "amount", "duplicate", "fee", "currency"]
+Plant = Literal[
+    "missing_at_gateway", "missing_with_us", "amount", "duplicate", "fee", "currency",
+    "fx", "timing", "chargeback", "unknown_type", "split",
+]  # fmt: skip
+
 
 INVENTED_HUNDREDTHS = 4711
+EARLY = timedelta(days=45)  # longer than an authorisation lasts
+_RATE = Decimal("1.0825")
 _OTHER_CURRENCIES = ("USD", "EUR", "GBP", "JPY", "KRW", "KWD", "BHD", "CLF", "UYW")
 
 
 class PlantingError(ValueError):
-    """The batch has too few payments for the errors that were asked for."""
+    """The batch has too few payments for the errors that were asked for, or too small ones."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,8 @@ def plant_errors(
     refunded = {line.psp_reference for line in lines if line.type == "Refunded"}
     settled = [index for index, line in enumerate(lines) if line.type == "Settled"]
     settled.sort(key=lambda index: lines[index].psp_reference in refunded)  # payments without refunds first
-    wanted = sum(name != "missing_with_us" for name in plants)
+    settled.sort(key=lambda index: lines[index].gross_minor == 1)  # what has no halves last
+    wanted = sum(name not in _INVENTED for name in plants)
     if wanted > len(settled):
         raise PlantingError(f"{wanted} of the errors need a payment each, the batch has {len(settled)}.")
     out: dict[int, list[Line]] = {index: [line] for index, line in enumerate(lines)}
@@ -44,8 +53,8 @@ def plant_errors(
     key: list[dict[str, Any]] = []
     victims = iter(settled)
     for name in plants:
-        if name == "missing_with_us":
-            line = _invented(template, invent())
+        if name in _INVENTED:
+            line = replace(_invented(template, invent()), type=_INVENTED[name])
             extra.append(line)
             key.append(_entry(name, line, expected_minor=0, reported_minor=line.gross_minor or 0))
         else:
@@ -78,6 +87,58 @@ def _fee(line: Line) -> tuple[list[Line], dict[str, Any]]:
     return [wrong], _entry("fee", line, expected_minor=total_minor, reported_minor=total_minor + unit)
 
 
+def _fx(line: Line) -> tuple[list[Line], dict[str, Any]]:
+    """Settled in another currency, one unit less than the printed rate makes of it."""
+    other = next(c for c in _OTHER_CURRENCIES if c != line.net_currency and exponent(c) == exponent(line.net_currency))
+    true_minor = int((Decimal(line.gross_minor or 0) * _RATE).to_integral_value(ROUND_HALF_EVEN))
+    unit = 10 ** exponent(other) + _rounding_minor(line.gross_minor or 0)
+    wrong = replace(
+        line, net_currency=other, net_minor=true_minor - unit, exchange_rate=str(_RATE), commission_minor=0,
+        markup_minor=0, scheme_minor=0, interchange_minor=0,
+    )  # fmt: skip
+    entry = _entry("fx", line, expected_minor=true_minor, reported_minor=true_minor - unit)
+    return [wrong], {**entry, "reported_currency": other}
+
+
+def _rounding_minor(gross_minor: int) -> int:
+    """What a rate that is printed with four decimals leaves open."""
+    return gross_minor // 20_000 + 2
+
+
+def _timing(line: Line) -> tuple[list[Line], dict[str, Any]]:
+    gross_minor = line.gross_minor or 0
+    entry = _entry("timing", line, expected_minor=gross_minor, reported_minor=gross_minor)
+    return [replace(line, created_at=line.created_at - EARLY)], entry
+
+
+def _chargeback(line: Line) -> tuple[list[Line], dict[str, Any]]:
+    """The payment is settled, and taken back: of that our books know nothing."""
+    gross_minor = line.gross_minor or 0
+    taken = replace(
+        line, type="Chargeback", gross_minor=-gross_minor, net_minor=-gross_minor, commission_minor=0, markup_minor=0,
+        scheme_minor=0, interchange_minor=0, modification_reference=f"D{line.psp_reference}",
+    )  # fmt: skip
+    return [line, taken], _entry("chargeback", line, expected_minor=0, reported_minor=-gross_minor)
+
+
+def _split(line: Line) -> tuple[list[Line], dict[str, Any]]:
+    """In two lines, each with the fees of its amount."""
+    gross_minor = line.gross_minor or 0
+    if gross_minor < 2:  # noqa: PLR2004 - has no halves
+        raise PlantingError("split needs a payment of two minor units at least.")
+    parts = []
+    for part_minor in (gross_minor // 2, gross_minor - gross_minor // 2):
+        fees = fees_of(part_minor, line.payment_method)
+        parts.append(
+            replace(
+                line, gross_minor=part_minor, net_minor=part_minor - fees.total_minor,
+                commission_minor=fees.commission_minor, markup_minor=fees.markup_minor, scheme_minor=fees.scheme_minor,
+                interchange_minor=fees.interchange_minor,
+            )
+        )  # fmt: skip
+    return parts, _entry("split", line, expected_minor=gross_minor, reported_minor=gross_minor)
+
+
 def _currency(line: Line) -> tuple[list[Line], dict[str, Any]]:
     currency = line.net_currency
     other = next(c for c in _OTHER_CURRENCIES if c != currency and exponent(c) == exponent(currency))
@@ -92,7 +153,12 @@ _PLANTERS = {
     "duplicate": _duplicate,
     "fee": _fee,
     "currency": _currency,
+    "fx": _fx,
+    "timing": _timing,
+    "chargeback": _chargeback,
+    "split": _split,
 }
+_INVENTED: dict[str, LineType] = {"missing_with_us": "Settled", "unknown_type": "Enchantment"}  # lines about nothing
 
 
 def _invented(template: Line, invention: Invention) -> Line:
@@ -110,7 +176,10 @@ def _invented(template: Line, invention: Invention) -> Line:
 
 
 def _entry(name: Plant, line: Line, *, expected_minor: int, reported_minor: int) -> dict[str, Any]:
-    """One error: amounts are the line's fees for `fee`, else its gross; expected is true, reported is in the file."""
+    """One error: what is true is expected, what the file says is reported.
+
+    Amounts are the line's fees for `fee`, what arrives for `fx`, else its gross.
+    """
     return {
         "class": name,
         "psp_reference": line.psp_reference,

@@ -28,7 +28,9 @@ COLUMNS = [
     "payment_metadata[reference]",
     "refund_metadata[reference]",
 ]
-_CATEGORIES = {"Settled": "charge", "Refunded": "refund", "Fee": "fee", "MerchantPayout": "payout"}
+_CATEGORIES = {
+    "Settled": "charge", "Refunded": "refund", "Fee": "fee", "MerchantPayout": "payout", "Chargeback": "dispute",
+}  # fmt: skip
 
 
 def render(batches: Iterable[tuple[int, date, Iterable[Line]]]) -> str:

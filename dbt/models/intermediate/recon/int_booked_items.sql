@@ -13,6 +13,7 @@ items as (
         merchant_id,
         gateway,
         gateway_account,
+        gateway_reference as payment_reference,
         gateway_reference as movement_reference,
         attempt_id as movement_merchant_reference,
         currency,
@@ -23,20 +24,22 @@ items as (
     union all
 
     select
-        refund_id as item_id,
+        refunds.refund_id as item_id,
         'refund' as kind,
-        payment_id,
-        livemode,
-        region,
-        merchant_id,
-        gateway,
-        gateway_account,
-        gateway_reference as movement_reference,
-        refund_id as movement_merchant_reference,
-        currency,
-        -amount_minor as amount_minor,
-        succeeded_at as occurred_at
-    from {{ ref('stg_refund_succeeded') }}
+        refunds.payment_id,
+        refunds.livemode,
+        refunds.region,
+        refunds.merchant_id,
+        refunds.gateway,
+        refunds.gateway_account,
+        payments.gateway_reference as payment_reference,
+        refunds.gateway_reference as movement_reference,
+        refunds.refund_id as movement_merchant_reference,
+        refunds.currency,
+        -refunds.amount_minor as amount_minor,
+        refunds.succeeded_at as occurred_at
+    from {{ ref('stg_refund_succeeded') }} as refunds
+    left join {{ ref('stg_payment_succeeded') }} as payments on refunds.payment_id = payments.payment_id
 )
 
 select

@@ -1,6 +1,6 @@
--- Booked items that no settlement line names, and whether they are still on their way: in transit until a closed batch covers
--- the item plus the gateway's grace, but never for more than `transit_days_max` days. A batch covers what happened before it
--- was closed and before its business day was over.
+-- Booked items that no settlement line explains or names, and whether they are still on their way: in transit until a closed
+-- batch covers the item plus the gateway's grace, but never for more than `transit_days_max` days. A batch covers what
+-- happened before it was closed and before its business day was over.
 with batches as (
     select
         lines.livemode,
@@ -14,8 +14,13 @@ with batches as (
     group by lines.livemode, lines.gateway, lines.gateway_account
 ),
 
-paired as (
-    select distinct item_id from {{ ref('int_settlement_pairs') }}
+named as (
+    select item_id from {{ ref('int_leftover_lines') }}
+    where line_rank = 1 and line_id not in (select line_id from {{ ref('int_grouped_lines') }})
+),
+
+grouped as (
+    select item_id from {{ ref('int_grouped_items') }}
 )
 
 select
@@ -36,11 +41,13 @@ select
         batches.covered_until >= items.occurred_at + coalesce(terms.grace_hours, 0) * interval 1 hour, false
     )
     and date_diff('day', items.booked_on, run.business_date) <= coalesce(terms.transit_days_max, 0) as is_in_transit
-from {{ ref('int_booked_items') }} as items
+from {{ ref('int_leftover_items') }} as items
 cross join {{ source('lake', 'run') }} as run
 left join {{ ref('gateway_terms') }} as terms on items.gateway = terms.gateway
 left join batches
     on items.livemode = batches.livemode
     and items.gateway = batches.gateway
     and items.gateway_account = batches.gateway_account
-where items.item_id not in (select item_id from paired)
+where
+    items.item_id not in (select named.item_id from named)
+    and items.item_id not in (select grouped.item_id from grouped)

@@ -15,6 +15,7 @@ select
     payment_method,
     gross_currency,
     gross_minor,
+    exchange_rate,
     net_currency,
     net_minor,
     commission_minor,

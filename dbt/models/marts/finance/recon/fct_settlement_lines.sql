@@ -1,4 +1,4 @@
--- What a line is to us: a payment or refund that must match, a fee, a payout, or a type that we do not know.
+-- What a line is to us, by its journal type: a movement of a payer's money that must be explained, or something else.
 select
     line_id,
     livemode,
@@ -8,24 +8,26 @@ select
     report_date,
     batch_number,
     line_number,
-    type,
-    case type
-        when 'Settled' then 'payment'
-        when 'Refunded' then 'refund'
-        when 'Fee' then 'fee'
-        when 'MerchantPayout' then 'payout'
-        else 'unknown'
-    end as kind,
+    lines.type,
+    coalesce(types.kind, 'unknown') as kind,
+    coalesce(types.kind, 'unknown') in ({{ movement_kinds() }}) as is_movement,
     psp_reference,
     merchant_reference,
     modification_reference,
     modification_merchant_reference,
     -- What identifies the money movement itself: a refund line names its payment first and itself second.
-    case type when 'Refunded' then modification_reference else psp_reference end as movement_reference,
-    case type when 'Refunded' then modification_merchant_reference else merchant_reference end as movement_merchant_reference,
+    case when types.kind in ('refund', 'refund_reversal') then modification_reference else psp_reference end as movement_reference,
+    case when types.kind in ('refund', 'refund_reversal') then modification_merchant_reference else merchant_reference end
+        as movement_merchant_reference,
     payment_method,
     coalesce(gross_currency, net_currency) as currency,
-    gross_minor,
+    -- A movement without its gross is taken at what it moved before fees.
+    case
+        when gross_currency is null and coalesce(types.kind, 'unknown') in ({{ movement_kinds() }})
+            then net_minor + commission_minor + markup_minor + scheme_fees_minor + interchange_minor
+        else gross_minor
+    end as gross_minor,
+    exchange_rate,
     net_currency,
     net_minor,
     commission_minor + markup_minor + scheme_fees_minor + interchange_minor as fees_minor,
@@ -33,4 +35,5 @@ select
     booked_at,
     closed_at,
     file_hash
-from {{ ref('stg_settlement_lines') }}
+from {{ ref('stg_settlement_lines') }} as lines
+left join {{ ref('settlement_types') }} as types on lines.type = types.type

@@ -1,4 +1,4 @@
--- Σ settled (from the gateway's report) − Σ booked (from the ledger) = timing + in transit + breaks, per day and currency.
+-- Σ settled (from the gateway's report) − Σ booked (from the ledger) = timing + adjustments + in transit + breaks, per day and currency.
 -- Both sides are summed from their own source; the explanation comes from matching. What is left over must be zero.
 with items as (
     select * from {{ ref('int_booked_items') }}
@@ -42,10 +42,10 @@ facts as (
     from ledger where kind = 'refund' group by all
     union all
     select {{ place }}, currency, report_date, 'settled', sum(gross_minor), count(*)
-    from lines where kind in ('payment', 'refund', 'unknown') group by all
+    from lines where is_movement group by all
     union all
     select {{ place }}, net_currency, report_date, 'fees', sum(fees_minor), count(*)
-    from lines where kind not in ('fee', 'payout') group by all
+    from lines where is_movement group by all
     union all
     select {{ place }}, net_currency, report_date, 'fees', -sum(net_minor), count(*)
     from lines where kind = 'fee' group by all
@@ -56,11 +56,17 @@ facts as (
     select {{ place }}, currency, settled_on, 'matched', sum(amount_minor), count(*)
     from matches group by all
     union all
-    select {{ place }}, currency, settled_on, 'timing', sum(amount_minor), 0
+    select {{ place }}, currency, settled_on, 'timing', sum(amount_minor - adjustment_minor), 0
+    from matches where settled_on is distinct from booked_on group by all
+    union all
+    select {{ place }}, currency, booked_on, 'timing', -sum(booked_minor), 0
     from matches where settled_on != booked_on group by all
     union all
     select {{ place }}, currency, booked_on, 'timing', -sum(amount_minor), 0
-    from matches where settled_on != booked_on group by all
+    from {{ ref('fct_recon_match_items') }} group by all
+    union all
+    select {{ place }}, currency, settled_on, 'adjustments', sum(adjustment_minor), count(*)
+    from matches where adjustment_minor != 0 group by all
     union all
     select {{ place }}, currency, booked_on, 'in_transit', -sum(amount_minor), count(*)
     from {{ ref('int_open_items') }} where is_in_transit group by all
@@ -92,6 +98,7 @@ summed as (
         {{ total('matched', 'row_count') }} as matched_lines,
         {{ total('matched') }} as matched_minor,
         {{ total('timing') }} as timing_minor,
+        {{ total('adjustments') }} as adjustments_minor,
         {{ total('in_transit', 'row_count') }} as in_transit_count,
         {{ total('in_transit') }} as in_transit_minor,
         {{ total('break_count', 'row_count') }} as break_count,
@@ -102,5 +109,5 @@ summed as (
 
 select
     *,
-    settled_minor - (captured_minor - refunded_minor) - timing_minor - in_transit_minor - breaks_minor as unexplained_minor
+    settled_minor - (captured_minor - refunded_minor) - timing_minor - adjustments_minor - in_transit_minor - breaks_minor as unexplained_minor
 from summed

@@ -1,0 +1,28 @@
+-- Pass 2, modification: of the two references one alone, the gateway's before ours. A line goes to one item.
+with lines as (
+    select * from {{ ref('int_unpaired_lines') }} where kind in ('payment', 'refund')
+),
+
+named as (
+    select 1 as preference, {{ pair_columns() }}
+    from lines
+    inner join {{ ref('int_booked_items') }} as items
+        on lines.movement_reference = items.movement_reference
+        and lines.kind = items.kind
+        and lines.gateway_account = items.gateway_account
+        and lines.gateway = items.gateway
+        and lines.livemode = items.livemode
+    union all
+    select 2, {{ pair_columns() }}
+    from lines
+    inner join {{ ref('int_booked_items') }} as items
+        on lines.movement_merchant_reference = items.movement_merchant_reference
+        and lines.kind = items.kind
+        and lines.gateway_account = items.gateway_account
+        and lines.gateway = items.gateway
+        and lines.livemode = items.livemode
+)
+
+select * exclude (preference)
+from named
+qualify row_number() over (partition by line_id order by preference, item_id) = 1
