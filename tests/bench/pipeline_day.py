@@ -33,6 +33,11 @@ CREATE OR REPLACE MACRO event_id(moment, seed) AS
     substr(printf('%012x', epoch_ms(moment)), 1, 8) || '-' || substr(printf('%012x', epoch_ms(moment)), 9, 4)
     || '-7' || substr(md5(seed), 1, 3) || '-8' || substr(md5(seed), 4, 3) || '-' || substr(md5(seed), 7, 12);
 CREATE OR REPLACE MACRO iso(moment) AS strftime(timezone('UTC', moment), '%Y-%m-%dT%H:%M:%S.%fZ');
+CREATE OR REPLACE MACRO share(amount, millionths) AS
+    amount * millionths // 1000000 + CASE
+        WHEN 2 * (amount * millionths % 1000000) > 1000000 THEN 1
+        WHEN 2 * (amount * millionths % 1000000) = 1000000 THEN amount * millionths // 1000000 % 2 ELSE 0 END;
+CREATE OR REPLACE MACRO fees(amount) AS share(amount, 2200) + share(amount, 800) + share(amount, 3000);
 CREATE OR REPLACE MACRO chance(seed, salt) AS (hash(seed, salt) % 1000000) / 1000000.0;
 CREATE OR REPLACE MACRO visits(day, payments, zone) AS TABLE
     SELECT *, ident('plink', begun, 'l' || seed) AS link_id, ident('cs', begun, 's' || seed) AS session_id,
@@ -288,12 +293,12 @@ class Trade:
                        attempt_id AS merchant_reference, refund_reference AS modification_reference,
                        refund_id AS modification_merchant_reference, currency AS gross_currency,
                        CASE WHEN refund_id IS NULL THEN amount ELSE -amount END AS gross_minor, currency AS net_currency,
-                       CASE WHEN refund_id IS NULL THEN amount - 10 ELSE -amount END AS net_minor,
-                       CASE WHEN refund_id IS NULL THEN 10 ELSE 0 END AS commission_minor, moved_at AS created_at
+                       CASE WHEN refund_id IS NULL THEN amount - fees(amount) ELSE -amount END AS net_minor,
+                       CASE WHEN refund_id IS NULL THEN fees(amount) ELSE 0 END AS commission_minor, moved_at AS created_at
                   FROM moved
                 UNION ALL
                 SELECT 'MerchantPayout', NULL, NULL, 'batch', NULL, NULL, 0, any_value(currency),
-                       -sum(CASE WHEN refund_id IS NULL THEN amount - 10 ELSE -amount END), 0, {closed}
+                       -sum(CASE WHEN refund_id IS NULL THEN amount - fees(amount) ELSE -amount END), 0, {closed}
                   FROM moved
             )
             SELECT md5('{day}' || row_number() OVER ()) AS line_id, '{self._region.code}' AS region, false AS livemode,
