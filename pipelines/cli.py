@@ -25,6 +25,7 @@ PARTS: dict[str, str | tuple[str, ...]] = {
     "pipelines.expectations.commands": "expectations",
     "pipelines.retention.commands": "retention",
     "pipelines.residency.commands": "residency",
+    "pipelines.audit.commands": "audit",
     "pipelines.retention.certificate_commands": "certificate",
     "pipelines.funnel.commands": ("funnel",),
     "pipelines.global_.commands": "global",

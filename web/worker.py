@@ -18,6 +18,7 @@ from regions import logs
 from regions.errors import MeridianError, UnavailableError
 from regions.region import Region, load_region
 from regions.vault import open_vault
+from web.audit import service as audit
 from web.background import housekeeping, inbox, outbox_days, resolver
 from web.bulk import service as bulk
 from web.db.engine import Database
@@ -50,6 +51,7 @@ DUTIES = (
     Duty("bulk", bulk.step, 1.0),
     Duty("gateway-calls", housekeeping.step_gateway_calls, 600.0),
     Duty("idempotency-keys", housekeeping.step_idempotency_keys, 300.0),
+    Duty("audit", audit.step, 2.0),
     Duty("rates", housekeeping.step_rates, 60.0),
     Duty("outbox-days", outbox_days.step, 3600.0),
 )

@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 
 from regions.errors import MeridianError
 from web.clock import utc_now
-from web.db.scope import Scope, enter_tenant
+from web.db.scope import Scope, enter_tenant_as
 from web.gateways import repository
 from web.gateways.domain import AttemptNews, RefundNews
 from web.gateways.models import InboxMessage
@@ -71,7 +71,7 @@ def _process(wiring: Wiring, connection: Connection, message: InboxMessage, now:
 def _scope(
     wiring: Wiring, connection: Connection, owner: DueAttempt | Owner, message: InboxMessage, now: datetime
 ) -> Scope:
-    enter_tenant(connection, owner.merchant_id)
+    enter_tenant_as(connection, owner.merchant_id, "", message.id)
     return Scope(connection, wiring.region, owner.merchant_id, owner.livemode, message.id, now)
 
 

@@ -15,7 +15,7 @@ from web.bulk.domain import FileError, chunks, csv_rows, json_rows
 from web.bulk.models import Job
 from web.bulk.schemas import LinkRow
 from web.clock import utc_now
-from web.db.scope import Scope, enter_tenant
+from web.db.scope import Scope, enter_tenant_as
 from web.http.bodies import parse_json
 from web.http.problems import FieldError, IdempotencyKeyReusedError, InvalidFieldsError, NotFoundError, Problem
 from web.links import events
@@ -77,7 +77,7 @@ def step(wiring: Wiring) -> bool:
         if claimed is None:
             return repository.forget(connection, now - RESULTS_KEPT) > 0
         job = claimed.job
-        enter_tenant(connection, claimed.merchant_id)
+        enter_tenant_as(connection, claimed.merchant_id, "", job.request_id)
         scope = Scope(connection, wiring.region, claimed.merchant_id, job.livemode, job.request_id, now)
         if job.kind == "create_links":
             _create_chunk(scope, job, wiring.settings.api_base_url)

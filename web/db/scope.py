@@ -23,6 +23,7 @@ class Scope:
     livemode: bool
     correlation_id: str
     now: datetime
+    actor: str = ""  # who acts, for the audit log: an API key's id, `payer`; empty: the database role says it
 
 
 class Tenant(NamedTuple):
@@ -34,6 +35,10 @@ class Tenant(NamedTuple):
 
 
 _ENTER = text("SELECT set_config('meridian.merchant_id', :merchant_id, true)")
+_ENTER_AS = text("""
+SELECT set_config('meridian.merchant_id', :merchant_id, true), set_config('meridian.request_id', :request_id, true),
+       set_config('meridian.actor', :actor, true)
+""")
 _BY_LINK_CODE = text("SELECT link_id AS object_id, merchant_id, livemode FROM tenant_of_link_code(:code)")
 _BY_SESSION = text("SELECT session_id AS object_id, merchant_id, livemode FROM tenant_of_session(:token_hash)")
 
@@ -41,6 +46,11 @@ _BY_SESSION = text("SELECT session_id AS object_id, merchant_id, livemode FROM t
 def enter_tenant(connection: Connection, merchant_id: str) -> None:
     """Show this transaction, until it ends, the rows of one merchant."""
     connection.execute(_ENTER, {"merchant_id": merchant_id})
+
+
+def enter_tenant_as(connection: Connection, merchant_id: str, actor: str, request_id: str) -> None:
+    """The same, and tell the audit log who writes, and for which request."""
+    connection.execute(_ENTER_AS, {"merchant_id": merchant_id, "actor": actor, "request_id": request_id})
 
 
 def tenant_of_link_code(connection: Connection, code: str) -> Tenant | None:
@@ -57,9 +67,9 @@ def tenant_of_session(connection: Connection, token_hash: bytes) -> Tenant | Non
 
 @contextmanager
 def tenant_scope(
-    database: Database, region: Region, tenant: Tenant, *, correlation_id: str, now: datetime
+    database: Database, region: Region, tenant: Tenant, *, correlation_id: str, now: datetime, actor: str = ""
 ) -> Iterator[Scope]:
     """Open a transaction for a tenant that is already known; commits when the block ends, rolls back when it raises."""
     with database.transaction() as connection:
-        enter_tenant(connection, tenant.merchant_id)
-        yield Scope(connection, region, tenant.merchant_id, tenant.livemode, correlation_id, now)
+        enter_tenant_as(connection, tenant.merchant_id, actor, correlation_id)
+        yield Scope(connection, region, tenant.merchant_id, tenant.livemode, correlation_id, now, actor)

@@ -17,7 +17,9 @@ from web.settings import Settings
 
 _WHO = """
 WITH caller AS MATERIALIZED (
-  SELECT *, set_config('meridian.merchant_id', merchant_id, true) AS tenant FROM tenant_of_key(%s)
+  SELECT *, set_config('meridian.merchant_id', merchant_id, true) AS tenant, set_config('meridian.actor', key_id, true),
+         set_config('meridian.request_id', %s, true)
+    FROM tenant_of_key(%s)
 )
 SELECT c.key_id, c.merchant_id, c.livemode, c.kind, c.scopes, c.allowed_networks, c.api_version"""
 _KEY_COLUMNS = 7
@@ -66,13 +68,15 @@ def check_region(home: str, region: Region, settings: Settings) -> None:
         raise WrongRegionError(region.code, home, settings.api_base_urls.get(home))
 
 
-def authenticate(connection: Connection, key_hash: bytes, idempotency: IdempotencyKey | None) -> Caller:
+def authenticate(
+    connection: Connection, key_hash: bytes, idempotency: IdempotencyKey | None, request_id: str
+) -> Caller:
     """Find the caller, open the caller's rows, read what the idempotency key holds: one round trip."""
     driver = driver_of(connection)
     if idempotency is None:
-        row = driver.execute(_AUTHENTICATE, (key_hash,)).fetchone()
+        row = driver.execute(_AUTHENTICATE, (request_id, key_hash)).fetchone()
     else:
-        row = driver.execute(_AUTHENTICATE_AND_FIND, (key_hash, idempotency.key)).fetchone()
+        row = driver.execute(_AUTHENTICATE_AND_FIND, (request_id, key_hash, idempotency.key)).fetchone()
     if row is None:
         raise UnauthenticatedError("This API key opens nothing: it does not exist, was revoked or has expired.")
     stored = Stored(*row[_KEY_COLUMNS:]) if idempotency is not None and row[_KEY_COLUMNS] is not None else None

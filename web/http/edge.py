@@ -95,11 +95,13 @@ def _scope_on(
     wiring = wired()
     key_hash = g.get("key_hash") or presented_key_hash(request, wiring.region, wiring.settings)
     with connecting as connection:
-        caller = authenticate(connection, key_hash, idempotency)
+        caller = authenticate(connection, key_hash, idempotency, request_id())
         needed = scope_of(current_app.view_functions.get(request.endpoint or ""))
         admit(caller, needed, request, wiring.settings)
         wiring.key_use.note(connection, caller.key_id, caller.merchant_id)
-        scope = Scope(connection, wiring.region, caller.merchant_id, caller.livemode, request_id(), utc_now())
+        scope = Scope(
+            connection, wiring.region, caller.merchant_id, caller.livemode, request_id(), utc_now(), caller.key_id
+        )
         yield scope, caller.stored
 
 

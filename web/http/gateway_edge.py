@@ -69,6 +69,7 @@ class _Run:
         self._make_work = make_work
         self._stored: Stored | None = None
         self._tenant: Tenant | None = None
+        self._actor = ""
         self._work: GatewayWork[Any, Any]
 
     @contextmanager
@@ -76,12 +77,17 @@ class _Run:
         """The first time the caller is asked for the key; after that the tenant is known."""
         if self._tenant is None:
             with merchant_scope(self.idempotency) as (scope, self._stored):
-                self._tenant = Tenant("", scope.merchant_id, scope.livemode)
+                self._tenant, self._actor = Tenant("", scope.merchant_id, scope.livemode), scope.actor
                 yield scope
         else:
             wiring = wired()
             with tenant_scope(
-                wiring.database, wiring.region, self._tenant, correlation_id=request_id(), now=utc_now()
+                wiring.database,
+                wiring.region,
+                self._tenant,
+                correlation_id=request_id(),
+                now=utc_now(),
+                actor=self._actor,
             ) as scope:
                 yield scope
 

@@ -21,7 +21,9 @@ _ACCEPTED = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
 
 # What a statement that writes begins with. It names its tenant, so it may be a transaction of its own, and it writes
 # only what comes FROM claim, so a key that another request took first leaves nothing behind.
-_TENANT = "tenant AS MATERIALIZED (SELECT set_config('meridian.merchant_id', %(merchant_id)s, true))"
+_TENANT = """tenant AS MATERIALIZED (
+  SELECT set_config('meridian.merchant_id', %(merchant_id)s, true), set_config('meridian.actor', %(actor)s, true),
+         set_config('meridian.request_id', %(correlation_id)s, true))"""
 CLAIM = f"""{_TENANT}, claim AS (
   INSERT INTO idempotency_keys
     (merchant_id, livemode, key, fingerprint, locked_until, object_id, response_status, response_body, created_at)
@@ -125,6 +127,8 @@ def _claim(
     return {
         "merchant_id": scope.merchant_id,
         "livemode": scope.livemode,
+        "actor": scope.actor,
+        "correlation_id": scope.correlation_id,
         "claim_key": idempotency.key,
         "claim_fingerprint": idempotency.fingerprint,
         "claim_locked_until": locked_until,

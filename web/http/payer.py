@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from sqlalchemy import Connection
 
 from web.clock import utc_now
-from web.db.scope import Scope, Tenant, enter_tenant, tenant_of_link_code, tenant_of_session
+from web.db.scope import Scope, Tenant, enter_tenant_as, tenant_of_link_code, tenant_of_session
 from web.http.answers import request_id
 from web.http.problems import NotFoundError
 from web.wiring import wired
+
+_ACTOR = "payer"
 
 
 def hash_token(token: str) -> bytes:
@@ -46,6 +48,6 @@ def _payer_scope(find: Callable[[Connection], Tenant | None]) -> Iterator[tuple[
         tenant = find(connection)
         if tenant is None:
             raise NotFoundError("This address does not open anything.")
-        enter_tenant(connection, tenant.merchant_id)
-        scope = Scope(connection, wiring.region, tenant.merchant_id, tenant.livemode, request_id(), utc_now())
+        enter_tenant_as(connection, tenant.merchant_id, _ACTOR, request_id())
+        scope = Scope(connection, wiring.region, tenant.merchant_id, tenant.livemode, request_id(), utc_now(), _ACTOR)
         yield scope, tenant.object_id

@@ -65,6 +65,7 @@ def insert(scope: Scope, link: Link, event: Mapping[str, Any], claim: Mapping[st
     row = {
         "id": link.id,
         "merchant_id": scope.merchant_id,
+        "actor": scope.actor,
         "livemode": link.livemode,
         "code": link.code,
         "amount_minor": link.amount_minor,
