@@ -126,7 +126,7 @@ def test_every_table_is_audited_or_says_why_not(region_database: RegionDatabase)
     tables = {name for name in data_map().tables if "." not in name}
     audited = {name for name, triggers in rows if triggers == 3}
     assert tables - audited - set(NOT_AUDITED) == set(), (
-        "call audit_table('…') for these in your migration (see 0017_audit.sql), or say in web/audit/domain.py why not"
+        "call audit_table('…') for these in your migration (see 0018_audit.sql), or say in web/audit/domain.py why not"
     )
     assert audited.isdisjoint(NOT_AUDITED)
     assert set(NOT_AUDITED) <= tables

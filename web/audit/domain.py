@@ -1,4 +1,4 @@
-"""Which tables are not audited, and why. All others have triggers (migration 0017: `audit_table`). Pure."""
+"""Which tables are not audited, and why. All others have triggers (migration 0018: `audit_table`). Pure."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -15,6 +15,8 @@ NOT_AUDITED: Final[Mapping[str, str]] = MappingProxyType(
         "bulk_chunks": "rows of a job that is audited; each link that they make is audited itself",
         "console_sessions": _CONSOLE,
         "console_sign_in_failures": _CONSOLE,
+        "gateway_calls": _PLUMBING,
+        "gateway_circuits": _PLUMBING,
         "gateway_webhooks": _PLUMBING,
         "idempotency_keys": _PLUMBING,
         "ledger_closes": _SELF,
@@ -32,5 +34,9 @@ NOT_AUDITED: Final[Mapping[str, str]] = MappingProxyType(
         "retention_plans": "each is named by the hash of what it says, and its execution is certified",
         "retention_steps": "evidence of an execution that is certified",
         "stream_consumers": _PLUMBING,
+        "webhook_attempts": _PLUMBING,
+        "webhook_deliveries": _PLUMBING,
+        "webhook_events": _PLUMBING,
+        "webhook_health": _PLUMBING,
     }
 )

@@ -25,6 +25,7 @@ _HIDDEN = frozenset(
         ("console_users", "password_hash"),
         ("console_sessions", "token_hash"),
         ("console_sign_in_failures", "key_hash"),
+        ("webhook_secrets", "sealed"),
     }
 )
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0017_audit.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0018_audit.sql"
 
 
 def upgrade() -> None:

@@ -47,25 +47,33 @@ CREATE FUNCTION audit_changes(p_row jsonb, p_other jsonb, p_masked text[], p_ign
     FROM jsonb_each(p_row) WHERE value IS DISTINCT FROM p_other -> key AND NOT key = ANY (p_ignored)
 $$;
 
--- Arguments: columns to mask, columns whose change alone is no entry. The rows' key is `id`.
+-- A row's name in the log: its key, the parts of a longer one with slashes.
+CREATE FUNCTION audit_name(p_row jsonb, p_key text[]) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  RETURN (p_row ->> p_key[1]) || coalesce('/' || (p_row ->> p_key[2]), '') || coalesce('/' || (p_row ->> p_key[3]), '');
+
+-- Arguments: columns to mask, columns whose change alone is no entry, the columns of the key.
 CREATE FUNCTION audit_write() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   masked constant text[] := TG_ARGV[0];
   ignored constant text[] := TG_ARGV[1];
+  key constant text[] := TG_ARGV[2];
   ids text[];
   old_values jsonb;
   new_values jsonb;
 BEGIN
   IF TG_OP = 'INSERT' THEN
-    SELECT array_agg(n.id), jsonb_agg(to_jsonb(n) - masked) INTO ids, new_values FROM new_rows AS n;
+    SELECT array_agg(audit_name(n.j, key)), jsonb_agg(n.j - masked) INTO ids, new_values
+      FROM (SELECT to_jsonb(r) AS j FROM new_rows AS r) AS n;
   ELSIF TG_OP = 'DELETE' THEN
-    SELECT array_agg(o.id), jsonb_agg(to_jsonb(o) - masked) INTO ids, old_values FROM old_rows AS o;
+    SELECT array_agg(audit_name(o.j, key)), jsonb_agg(o.j - masked) INTO ids, old_values
+      FROM (SELECT to_jsonb(r) AS j FROM old_rows AS r) AS o;
   ELSE
     SELECT array_agg(c.id ORDER BY c.id), jsonb_agg(c.old_row ORDER BY c.id), jsonb_agg(c.new_row ORDER BY c.id)
       INTO ids, old_values, new_values
-      FROM (SELECT coalesce(n.id, o.id) AS id, audit_changes(to_jsonb(o), to_jsonb(n), masked, ignored) AS old_row,
-                   audit_changes(to_jsonb(n), to_jsonb(o), masked, ignored) AS new_row
-              FROM old_rows AS o FULL JOIN new_rows AS n ON n.id = o.id) AS c
+      FROM (SELECT coalesce(n.id, o.id) AS id, audit_changes(o.j, coalesce(n.j, '{}'), masked, ignored) AS old_row,
+                   audit_changes(n.j, coalesce(o.j, '{}'), masked, ignored) AS new_row
+              FROM (SELECT to_jsonb(r) AS j, audit_name(to_jsonb(r), key) AS id FROM old_rows AS r) AS o
+              FULL JOIN (SELECT to_jsonb(r) AS j, audit_name(to_jsonb(r), key) AS id FROM new_rows AS r) AS n ON n.id = o.id) AS c
      WHERE c.old_row IS NOT NULL OR c.new_row IS NOT NULL;
   END IF;
   IF ids IS NOT NULL THEN
@@ -78,15 +86,16 @@ BEGIN
 END $$;
 
 -- Every table of regions/contracts/tables.toml is audited, or named with its reason in web/audit/domain.py: a test insists.
-CREATE FUNCTION audit_table(p_table text, p_masked text[] DEFAULT '{}', p_ignored text[] DEFAULT '{}') RETURNS void
+CREATE FUNCTION audit_table(p_table text, p_masked text[] DEFAULT '{}', p_ignored text[] DEFAULT '{}', p_key text[] DEFAULT '{id}')
+  RETURNS void
   LANGUAGE plpgsql AS $$
 BEGIN
   EXECUTE format('CREATE TRIGGER audit_insert AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT '
-                 'EXECUTE FUNCTION audit_write(%L, %L)', p_table, p_masked, p_ignored);
+                 'EXECUTE FUNCTION audit_write(%L, %L, %L)', p_table, p_masked, p_ignored, p_key);
   EXECUTE format('CREATE TRIGGER audit_update AFTER UPDATE ON %I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows '
-                 'FOR EACH STATEMENT EXECUTE FUNCTION audit_write(%L, %L)', p_table, p_masked, p_ignored);
+                 'FOR EACH STATEMENT EXECUTE FUNCTION audit_write(%L, %L, %L)', p_table, p_masked, p_ignored, p_key);
   EXECUTE format('CREATE TRIGGER audit_delete AFTER DELETE ON %I REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT '
-                 'EXECUTE FUNCTION audit_write(%L, %L)', p_table, p_masked, p_ignored);
+                 'EXECUTE FUNCTION audit_write(%L, %L, %L)', p_table, p_masked, p_ignored, p_key);
 END $$;
 
 SELECT audit_table('merchants', '{name}');
@@ -96,10 +105,13 @@ SELECT audit_table('bulk_jobs', '{}', '{touched_at}');
 SELECT audit_table('data_subjects', '{email_token}');
 SELECT audit_table('checkout_sessions', '{token_hash,payer}');
 SELECT audit_table('payments');
-SELECT audit_table('attempts', '{card_token,card_last4,payment_token,action_url}', '{resolve_after,resolve_count}');
+SELECT audit_table('attempts', '{card_token,card_last4,payment_token,action_url,sealed_order}', '{resolve_after,resolve_count}');
 SELECT audit_table('refunds', '{}', '{resolve_after,resolve_count}');
 SELECT audit_table('erasure_requests', '{idempotency_key}');
 SELECT audit_table('legal_holds');
+SELECT audit_table('routing_preferences', '{}', '{}', '{merchant_id,method,livemode}');
+SELECT audit_table('webhook_endpoints');
+SELECT audit_table('webhook_secrets', '{sealed}', '{}', '{endpoint_id,number}');
 SELECT audit_table('console_users', '{email,password_hash}');
 
 ALTER TABLE audit_entries ENABLE ROW LEVEL SECURITY;
@@ -116,8 +128,8 @@ GRANT SELECT ON audit_seals TO reader, retention;
 GRANT SELECT ON rate_buckets TO retention;                -- verification of an erasure searches every table
 
 REVOKE EXECUTE ON FUNCTION audit_is_append_only(), audit_changes(jsonb, jsonb, text[], text[]), audit_write(),
-  audit_table(text, text[], text[]) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION audit_changes(jsonb, jsonb, text[], text[]) TO tenant_lookup;
+  audit_table(text, text[], text[], text[]), audit_name(jsonb, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit_changes(jsonb, jsonb, text[], text[]), audit_name(jsonb, text[]) TO tenant_lookup;
 GRANT CREATE ON SCHEMA public TO tenant_lookup;
 ALTER FUNCTION audit_write() OWNER TO tenant_lookup;
 REVOKE CREATE ON SCHEMA public FROM tenant_lookup;
