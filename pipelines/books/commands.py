@@ -1,8 +1,9 @@
-"""`meridian recon post | breaks | resolve | close`."""
+"""`meridian recon post | breaks | resolve | close | report`."""
 
 import json
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -127,6 +128,48 @@ def close(
     body = {"through": parse_date(through).isoformat(), "actor": by, "reason": reason}
     answer = command(load_region(region), environment("web"), "ledger/closes", body)
     typer.echo(f"the books of {region} are closed through {answer['through']}")
+
+
+@app.command()
+def report(
+    name: Annotated[str, typer.Argument(help="Which one; `list` names them all.")],
+    region: RegionOption,
+    since: Annotated[str | None, typer.Option("--since", help="The first day; else the first of the month.")] = None,
+    until: Annotated[str | None, typer.Option("--until", help="The last day; else the published build's.")] = None,
+    form: Annotated[str, typer.Option("--format", help="table, json, csv, xlsx or parquet.")] = "table",
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write; needed for xlsx and parquet.")] = None,
+    locale: Annotated[
+        str | None, typer.Option("--locale", help="The reader's, such as de-DE; else the region's.")
+    ] = None,
+    *,
+    live: Annotated[bool, typer.Option("--live/--test", help="Live money, or test.")] = False,
+) -> None:
+    """Make a report for finance from the published build."""
+    from pipelines.books import reporting
+    from regions.region import load_region
+    from warehouse.reports.render import FORMATS, render, write_file
+
+    if name == "list":
+        for one, about in reporting.catalogue():
+            typer.echo(f"{one:<22} {about}")
+        return
+    if form not in {"table", "json", *FORMATS}:
+        raise UsageError(f"{form!r} is no format: use table, json, {', '.join(FORMATS)}.")
+    if form in {"xlsx", "parquet"} and out is None:
+        raise UsageError(f"Say with --out where the {form} file goes.")
+    home = load_region(region)
+    result = reporting.make(home, environment("reader"), name, _day(since), _day(until), livemode=live)
+    if form == "table":
+        reporting.print_table(result)
+        return
+    content = (
+        reporting.to_json(result).encode() if form == "json" else render(result, form, locale or home.default_locale)
+    )
+    if out is None:
+        typer.echo(content.decode(), nl=form == "json")
+        return
+    write_file(out, content)
+    typer.echo(f"{out}: {result.report.title}, {len(result.rows)} rows from build {result.build}")
 
 
 @contextmanager

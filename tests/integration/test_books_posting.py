@@ -1,8 +1,9 @@
 """From a reconciled build to the books: everything is posted once, and what is left is exactly the breaks."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,9 @@ from tests.support.books import Books
 from tests.support.regional import RegionDatabase
 from tests.support.warehouse import DAY, Bench, TradedDay, bench
 from warehouse.query import open_published
+from warehouse.reports.catalogue import REPORTS, report_of
+from warehouse.reports.model import Asked, Result, run
+from warehouse.reports.render import FORMATS, render
 from web import ledger
 from web.db.engine import Database
 from web.db.scope import Tenant, tenant_scope
@@ -38,6 +42,7 @@ class Reconciled:
 
     bench: Bench
     books: Books
+    first: Posted = field(default_factory=Posted)
 
     def command(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         answer = self.books.command(path, body)
@@ -92,13 +97,40 @@ def day(
         with place.warehouse.lock():
             place.warehouse.reconcile(place.warehouse.build(DAY, inputs), inputs, {})
             place.warehouse.publish()
-        yield Reconciled(place, Books(region_app, region_database))
+        day = Reconciled(place, Books(region_app, region_database))
+        day.first = day.post()
+        take_in(day)
+        yield day
+
+
+def take_in(day: Reconciled) -> None:
+    """What was posted reaches the lake by its events, and the next build."""
+    region = day.bench.region.code
+    with day.books.database.connect("postgres") as admin:
+        told = admin.execute(
+            """SELECT o.id, o.subject, o.merchant_id, o.time, o.data FROM outbox o
+                WHERE type = 'journal.posted' AND data->>'kind' NOT IN ('payment', 'refund')
+                  AND (data->>'occurred_at')::timestamptz BETWEEN %s AND %s""",
+            [SINCE, DAY + timedelta(20)],
+        ).fetchall()
+    common = {
+        "type": "journal.posted", "family": "ledger", "sequence": 1, "livemode": False, "schema_version": 1,
+        "correlation_id": None, "pii": None, "region": region, "kafka_topic": f"{region}.ledger.v1",
+        "kafka_partition": 0, "lake_seq": 2,
+    }  # fmt: skip
+    day.bench.append(
+        [
+            common
+            | {"event_id": str(key), "subject": subject, "merchant_id": merchant, "time": time, "ingested_at": time}
+            | {"data": json.dumps(data), "position": f"1:1:{number}"}
+            for number, (key, subject, merchant, time, data) in enumerate(told)
+        ]
+    )
+    day.bench.build()
 
 
 def book(database: RegionDatabase, traded: TradedDay) -> None:
     """The journals that the events tell of, in PostgreSQL."""
-    import json
-
     owner = Database(database.role_urls["web"], application_name="tests", pool_size=1)
     try:
         tenant = Tenant("", traded.merchant_id, livemode=False)
@@ -130,7 +162,7 @@ def pay_out(place: Bench) -> None:
 
 
 def test_after_posting_the_books_hold_exactly_the_breaks(day: Reconciled) -> None:
-    first = day.post()
+    first = day.first
     assert (first.reversed, first.reopened, first.posted > len(PLANTS)) == (0, 0, True)
     again = day.post()
     assert (again.posted, again.reversed, again.unchanged) == (0, 0, first.posted)
@@ -152,6 +184,40 @@ def test_after_posting_the_books_hold_exactly_the_breaks(day: Reconciled) -> Non
     )
     assert sum(amount for name, amount in held.items() if name.startswith("gateway_fees:")) == fees
     assert sum(held.values()) == 0
+
+
+def ask(day: Reconciled, name: str, **where: str) -> Result:
+    with open_published(day.bench.warehouse) as build:
+        return run(report_of(name), build, 1, Asked(DAY, DAY, livemode=False, where=where))
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_every_report_runs_and_becomes_every_file(day: Reconciled, name: str) -> None:
+    result = ask(day, name)
+    for form in FORMATS:
+        assert render(result, form, "de-DE")
+
+
+def test_every_figure_leads_to_lines_that_add_up_to_it(day: Reconciled) -> None:
+    for row in ask(day, "settlement-statement").dicts():
+        where = {key: str(row[key]) for key in ("gateway_account", "batch_number", "currency")}
+        lines = ask(day, "settlement-lines", **where).dicts()
+        assert (
+            (len(lines), sum(line["net_minor"] for line in lines)) == (row["line_count"], row["left_minor"]) != (0, 0)
+        )
+    for row in ask(day, "aged-breaks").dicts():
+        where = {key: row[key] for key in ("class", "currency", "age_bucket")}
+        assert len(ask(day, "breaks", **where).rows) == row["break_count"]
+    for name in ("trial-balance", "suspense", "merchant-statement"):
+        rows, keys = ask(day, name).dicts(), report_of(name).drill
+        assert rows
+        assert keys is not None
+        for row in rows:
+            entries = ask(day, "journal-entries", **{key: str(row[key]) for key in keys.keys}).dicts()
+            assert sum(entry["amount_minor"] for entry in entries) == row["closing_minor"]
+    assert sum(row["closing_minor"] for row in ask(day, "trial-balance").dicts()) == 0
+    suspense = {row["account"]: row["closing_minor"] for row in ask(day, "suspense").dicts()}
+    assert suspense["suspense:sandbox"] == day.balances()["suspense:sandbox"]
 
 
 def test_breaks_are_listed_and_each_can_be_written_off_until_clearing_is_empty(day: Reconciled) -> None:

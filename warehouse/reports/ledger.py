@@ -1,0 +1,115 @@
+"""Reports on the books: balances, exchange, suspense, merchants, and the entries under them."""
+
+from typing import Final
+
+from warehouse.reports.model import Column, Drill, Kind, Report
+
+_CURRENCY = Column("currency", "Currency", Kind.TEXT)
+_LEDGER_ACCOUNT = Column("account", "Account", Kind.TEXT)
+_ENTRIES = "intermediate.int_journal_entries"
+_WAITING = "'suspense', 'disputes', 'write_offs', 'settlement_adjustments', 'settlement_groups'"
+_ROLL = """coalesce(sum(amount_minor) FILTER (WHERE accounting_date < $since), 0)::bigint AS opening_minor,
+           coalesce(sum(greatest(amount_minor, 0)) FILTER (WHERE accounting_date >= $since), 0)::bigint AS debit_minor,
+           coalesce(-sum(least(amount_minor, 0)) FILTER (WHERE accounting_date >= $since), 0)::bigint AS credit_minor,
+           sum(amount_minor)::bigint AS closing_minor"""
+
+
+def _money(*named: tuple[str, str]) -> tuple[Column, ...]:
+    return tuple(Column(name, title, Kind.MONEY) for name, title in named)
+
+
+_JOURNALS = Report(
+    "journal-entries",
+    "Journal entries",
+    "Entries of the books; a debit is positive.",
+    (
+        Column("accounting_date", "Booked on", Kind.DATE), Column("month", "Month", Kind.TEXT),
+        Column("journal_id", "Journal", Kind.ID), Column("kind", "Kind", Kind.TEXT),
+        Column("source_id", "Source", Kind.ID), Column("merchant_id", "Merchant", Kind.ID), _LEDGER_ACCOUNT, _CURRENCY,
+        *_money(("amount_minor", "Amount")),
+    ),
+    f"""
+    SELECT accounting_date, strftime(accounting_date, '%Y-%m') AS month, journal_id, kind, source_id, merchant_id,
+           account, currency, amount_minor
+      FROM {_ENTRIES} WHERE livemode = $livemode AND accounting_date <= $until
+     ORDER BY accounting_date, journal_id, line""",  # noqa: S608
+    is_detail=True,
+)  # fmt: skip
+_TRIAL = Report(
+    "trial-balance",
+    "Trial balance",
+    "Every account's balance: before the first day, what moved, and after. Per currency they sum to zero.",
+    (
+        _LEDGER_ACCOUNT, _CURRENCY,
+        *_money(("opening_minor", "Opening"), ("debit_minor", "Debit"), ("credit_minor", "Credit"),
+                ("closing_minor", "Closing")),
+    ),
+    f"""
+    SELECT account, currency,
+           {_ROLL}
+      FROM {_ENTRIES} WHERE livemode = $livemode AND accounting_date <= $until GROUP BY 1, 2 ORDER BY 1, 2""",  # noqa: S608
+    Drill("journal-entries", ("account", "currency")),
+)  # fmt: skip
+_SUSPENSE = Report(
+    "suspense",
+    "Suspense roll-forward",
+    "What waits for a name, month by month: opening + in − out = closing; write-offs are what was given up.",  # noqa: RUF001
+    (
+        Column("month", "Month", Kind.TEXT), _LEDGER_ACCOUNT, _CURRENCY,
+        *_money(("opening_minor", "Opening"), ("debit_minor", "In"), ("credit_minor", "Out"),
+                ("closing_minor", "Closing")),
+    ),
+    f"""
+    WITH moved AS (
+      SELECT strftime(accounting_date, '%Y-%m') AS month, account, currency,
+             coalesce(sum(amount_minor) FILTER (WHERE amount_minor > 0), 0)::bigint AS debit_minor,
+             coalesce(-sum(amount_minor) FILTER (WHERE amount_minor < 0), 0)::bigint AS credit_minor
+        FROM {_ENTRIES} WHERE livemode = $livemode AND accounting_date <= $until
+         AND split_part(account, ':', 1) IN ({_WAITING})
+       GROUP BY 1, 2, 3
+    ), rolled AS (
+      SELECT *, sum(debit_minor - credit_minor) OVER months AS closing_minor FROM moved
+      WINDOW months AS (PARTITION BY account, currency ORDER BY month)
+    )
+    SELECT month, account, currency, (closing_minor - debit_minor + credit_minor)::bigint AS opening_minor, debit_minor,
+           credit_minor, closing_minor::bigint AS closing_minor
+      FROM rolled WHERE month >= strftime(CAST($since AS date), '%Y-%m') ORDER BY 1, 2, 3""",  # noqa: S608
+    Drill("journal-entries", ("month", "account", "currency")),
+)  # fmt: skip
+_FX = Report(
+    "fx",
+    "Exchange gains and losses",
+    "Realised by the market, taken by gateways beyond the reference rate, not realised yet. A gain is a credit: minus.",
+    (
+        Column("month", "Month", Kind.TEXT), _LEDGER_ACCOUNT, Column("what", "What", Kind.TEXT), _CURRENCY,
+        Column("entry_count", "Entries", Kind.COUNT), *_money(("amount_minor", "Amount")),
+    ),
+    f"""
+    SELECT strftime(accounting_date, '%Y-%m') AS month, account,
+           CASE split_part(account, ':', 1) WHEN 'fx_position' THEN 'position' WHEN 'revaluation' THEN 'revaluation'
+             ELSE split_part(account, ':', 2) END AS what,
+           currency, count(*) AS entry_count, sum(amount_minor)::bigint AS amount_minor
+      FROM {_ENTRIES}
+     WHERE livemode = $livemode AND accounting_date BETWEEN $since AND $until
+       AND split_part(account, ':', 1) IN ('fx_gain_loss', 'fx_position', 'revaluation')
+     GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 4""",  # noqa: S608
+    Drill("journal-entries", ("month", "account", "currency")),
+)  # fmt: skip
+_MERCHANTS = Report(
+    "merchant-statement",
+    "Merchant statements",
+    "What we owe each merchant: what came, what became available at settlement, what is left. A credit is owed.",
+    (
+        Column("merchant_id", "Merchant", Kind.ID), _LEDGER_ACCOUNT, _CURRENCY,
+        *_money(("opening_minor", "Opening"), ("debit_minor", "Debit"), ("credit_minor", "Credit"),
+                ("closing_minor", "Closing")),
+    ),
+    f"""
+    SELECT merchant_id, account, currency,
+           {_ROLL}
+      FROM {_ENTRIES}
+     WHERE livemode = $livemode AND accounting_date <= $until AND starts_with(account, 'merchant_payable_')
+     GROUP BY 1, 2, 3 ORDER BY 1, 3, 2""",  # noqa: S608
+    Drill("journal-entries", ("merchant_id", "account", "currency")),
+)  # fmt: skip
+LEDGER_REPORTS: Final = (_FX, _SUSPENSE, _MERCHANTS, _TRIAL, _JOURNALS)
