@@ -44,7 +44,7 @@ class Drill:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One report. The statement may use $since, $until, $livemode; older builds may lack `optional` tables."""
+    """One report. The statement may use $since, $until and $livemode."""
 
     name: str
     title: str
@@ -52,7 +52,6 @@ class Report:
     columns: tuple[Column, ...]
     sql: str
     drill: Drill | None = None
-    optional: Mapping[str, str] = field(default_factory=dict)  # table → what stands in for it
     is_detail: bool = False
 
     def column(self, name: str) -> Column:
@@ -90,10 +89,6 @@ class Result:
 
 def run(report: Report, build: duckdb.DuckDBPyConnection, number: int, asked: Asked) -> Result:
     """Ask a build. Raises UsageError for a filter on a column that the report does not have."""
-    there = {row[0] for row in build.execute("SELECT table_name FROM information_schema.tables").fetchall()}
-    statement = report.sql
-    for table, instead in report.optional.items():
-        statement = statement.replace("{" + table + "}", table if table in there else instead)
     values: dict[str, Any] = {"since": asked.since, "until": asked.until, "livemode": asked.livemode}
     conditions = []
     for number_of, (name, value) in enumerate(asked.where.items()):
@@ -102,7 +97,7 @@ def run(report: Report, build: duckdb.DuckDBPyConnection, number: int, asked: As
         values[f"where_{number_of}"] = value
     names = ", ".join(column.name for column in report.columns)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    used = {name: value for name, value in values.items() if f"${name}" in statement or name.startswith("where_")}
-    asking = f"SELECT {names} FROM ({statement}) AS report{where}"  # noqa: S608 - our own columns
+    used = {name: value for name, value in values.items() if f"${name}" in report.sql or name.startswith("where_")}
+    asking = f"SELECT {names} FROM ({report.sql}) AS report{where}"  # noqa: S608 - our own columns
     rows = build.execute(asking, used).fetchall()
     return Result(report, asked, number, rows)

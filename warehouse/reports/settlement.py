@@ -103,18 +103,12 @@ _BATCH_BRIDGE = Report(
     SELECT b.gateway, b.gateway_account, b.batch_number, b.currency, opening_minor, captured_minor, refunded_minor,
            disputed_minor, b.fees_minor, fx_minor, adjustments_minor, breaks_minor, reserve_minor, corrections_minor,
            paid_out_minor, closing_minor, residual_minor
-      FROM {rpt_recon_bridge} AS b
+      FROM rpt_recon_bridge AS b
      WHERE b.livemode = $livemode AND (b.gateway_account, b.batch_number) IN (
        SELECT (gateway_account, batch_number) FROM fct_settlement_lines
         WHERE livemode = $livemode AND report_date BETWEEN $since AND $until)
      ORDER BY 1, 2, 3, 4""",
     Drill("settlement-lines", ("gateway_account", "batch_number", "currency")),
-    optional={
-        "rpt_recon_bridge": """(SELECT gateway, gateway_account, batch_number, currency, livemode, 0 AS opening_minor,
-            0 AS captured_minor, 0 AS refunded_minor, 0 AS disputed_minor, 0 AS fees_minor, 0 AS fx_minor,
-            0 AS adjustments_minor, 0 AS breaks_minor, 0 AS reserve_minor, 0 AS corrections_minor, 0 AS paid_out_minor,
-            0 AS closing_minor, 0 AS residual_minor FROM fct_settlement_lines WHERE false)"""
-    },
 )  # fmt: skip
 _AGE = """CASE WHEN date_diff('day', business_date, CAST($until AS date)) <= 1 THEN '0-1'
                 WHEN date_diff('day', business_date, CAST($until AS date)) <= 7 THEN '2-7'
@@ -160,7 +154,8 @@ _FEE_LINES_SQL = """
              arg_min(c.interchange_millionths, c.payment_method = '*') AS interchange_ppm
         FROM fct_settlement_lines AS l
         JOIN staging.stg_settlement_lines AS s USING (line_id)
-        LEFT JOIN {gateway_fees} AS c ON c.gateway = l.gateway AND c.payment_method IN (l.payment_method, '*')
+        LEFT JOIN intermediate.gateway_fees AS c
+          ON c.gateway = l.gateway AND c.payment_method IN (l.payment_method, '*')
        WHERE l.livemode = $livemode AND l.report_date BETWEEN $since AND $until AND l.kind = 'payment'
        GROUP BY ALL
     )
@@ -171,11 +166,6 @@ _SHARE = """(volume_minor * {0} // 1000000 + CASE
              WHEN 2 * (volume_minor * {0} % 1000000) = 1000000 THEN volume_minor * {0} // 1000000 % 2 ELSE 0 END)"""
 _EXPECTED = " + ".join(_SHARE.format(f"{part}_ppm") for part in ("commission", "markup", "scheme", "interchange"))
 _FEE_LINES_SQL = _FEE_LINES_SQL.replace("{expected}", _EXPECTED)
-_CONTRACT = {
-    "gateway_fees": """(SELECT NULL::varchar AS gateway, NULL::varchar AS payment_method, NULL::bigint AS
-        commission_millionths, NULL::bigint AS markup_millionths, NULL::bigint AS scheme_millionths, NULL::bigint AS
-        interchange_millionths WHERE false)"""
-}
 _PARTS = _money(
     ("commission_minor", "Commission"), ("interchange_minor", "Interchange"), ("scheme_fees_minor", "Scheme"),
     ("markup_minor", "Markup"), ("fees_minor", "Charged"), ("expected_minor", "Expected"),
@@ -201,7 +191,6 @@ _FEES = Report(
            count(*) FILTER (WHERE fees_minor <> expected_minor) AS anomaly_count
       FROM ({_FEE_LINES_SQL}) AS lines GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4""",  # noqa: S608
     Drill("fee-lines", ("gateway_account", "payment_method", "currency")),
-    optional=_CONTRACT,
 )  # fmt: skip
 _FEE_LINES = Report(
     "fee-lines",
@@ -215,7 +204,6 @@ _FEE_LINES = Report(
     f"""
     SELECT *, fees_minor - expected_minor AS difference_minor FROM ({_FEE_LINES_SQL}) AS lines
      ORDER BY abs(fees_minor - expected_minor) DESC NULLS LAST, report_date, line_id""",  # noqa: S608
-    optional=_CONTRACT,
     is_detail=True,
 )  # fmt: skip
 _CHARGEBACKS = Report(
