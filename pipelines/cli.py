@@ -32,6 +32,7 @@ PARTS: dict[str, str | tuple[str, ...]] = {
     "pipelines.sql_command": ("sql",),
     "pipelines.orchestration.commands": "airflow",
     "pipelines.webhooks.commands": "webhook",
+    "pipelines.webhooks.engineer_commands": ("listen", "trigger"),
 }
 FAILURE = 1
 

@@ -20,3 +20,4 @@ within local {kernel,service,pipelines,local}.in
 within airflow {kernel,pipelines,airflow}.in
 compile bootstrap bootstrap.in "${@:2}"
 compile tools/localstripe tools/localstripe.in "${@:2}"   # an environment of its own, for tests only
+compile tools/webhooks tools/webhooks.in "${@:2}"         # another one: what merchants verify with

@@ -1,16 +1,22 @@
 """Deliveries, try by try: when, in which order, signed how, and what is kept of them."""
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from typer.testing import CliRunner
 
+from pipelines.cli import make_app
+from pipelines.webhooks.listen import listen
+from pipelines.webhooks.merchant import MerchantApi, RefusedError
 from regions import webhook_signing as signing
 from tests.support.postgres import PostgresServer
 from tests.support.regional import region_on
+from tests.support.serving import free_port, serving
 from tests.support.stream import await_that
 from tests.support.webhooks import FAST, Hooks, Received, hooks_on, receiving
 
@@ -266,3 +272,32 @@ def test_another_merchant_sees_and_touches_nothing(make: Made) -> None:
     ours.client.delete(f"/v1/webhook_endpoints/{endpoint['id']}", headers=ours.key)
     assert ours.statuses() == {"cancelled": 1}
     assert ours.client.get(f"/v1/webhook_endpoints/{endpoint['id']}", headers=ours.key).status_code == 404
+
+
+def test_listen_forwards_to_a_developers_machine_and_trigger_sends(
+    hooks: Hooks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, said, stop = free_port(), list[str](), threading.Event()
+    url, secret_key = f"http://127.0.0.1:{port}", hooks.key["Authorization"].removeprefix("Bearer ")
+    monkeypatch.setenv("MERIDIAN_API_KEY", secret_key)
+    monkeypatch.setenv("MERIDIAN_API_URL", url)
+    with serving(hooks.client.application, port), receiving() as receiver:
+        api = MerchantApi.open(None)
+        thread = threading.Thread(target=listen, args=(api, receiver.url, ["payment.*"], stop, said.append))
+        thread.start()
+        await_that("it listens", lambda: len(said) == 1, 20)
+        sent = CliRunner().invoke(make_app("trigger"), ["trigger", "payment.succeeded"])
+        assert sent.exit_code == 0, sent.output
+        await_that("the event is forwarded", lambda: len(said) == 2, 20)
+        stop.set()
+        thread.join()
+        api.close()
+        refused = CliRunner().invoke(make_app("trigger"), ["trigger", "nothing.happened"])
+        assert isinstance(refused.exception, RefusedError)
+    secret = said[0].rpartition(" ")[2]
+    [got] = receiver.received
+    signing.verify(secret, got.headers, got.body, int(time.time()))
+    assert got.headers["webhook-id"] == json.loads(sent.stdout)["event_id"]
+    assert said[1].startswith("payment.succeeded pay_eu_")
+    assert "→ 200" in said[1]
+    assert hooks.get("/v1/webhook_endpoints")["data"] == [], "the listener is gone, and was no endpoint"

@@ -31,14 +31,7 @@ def cache_folder() -> Path:
 @cache
 def localstripe() -> Path:
     """The Python of an environment that has localstripe. Raises ToolError."""
-    lock = LOCKS / "localstripe.txt"
-
-    def install(folder: Path) -> None:
-        _run([sys.executable, "-m", "venv", str(folder)])
-        command = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _run([*command, "--require-hashes", "--only-binary", ":all:", "-r", str(lock)])
-
-    return _installed("localstripe", lock.read_bytes(), install) / "bin/python"
+    return _python("localstripe")
 
 
 @cache
@@ -54,14 +47,41 @@ def stripe_mock() -> Path:
 @cache
 def prism() -> Path:
     """A mock server for any OpenAPI document. Raises ToolError."""
-    lock = LOCKS / "prism" / "package-lock.json"
+    return _npm("prism") / "node_modules/.bin/prism"
+
+
+@cache
+def webhook_verifiers() -> Path:
+    """The Python of an environment that has the packages with which merchants verify webhooks. Raises ToolError."""
+    return _python("webhooks")
+
+
+@cache
+def webhook_modules() -> Path:
+    """The same from npm: a folder of modules. Raises ToolError."""
+    return _npm("webhooks") / "node_modules"
+
+
+def _python(name: str) -> Path:
+    lock = LOCKS / f"{name}.txt"
 
     def install(folder: Path) -> None:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(lock.parent / name, folder / name)
+        _run([sys.executable, "-m", "venv", str(folder)])
+        command = [str(folder / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run([*command, "--require-hashes", "--only-binary", ":all:", "-r", str(lock)])
+
+    return _installed(name, lock.read_bytes(), install) / "bin/python"
+
+
+def _npm(name: str) -> Path:
+    lock = LOCKS / name / "package-lock.json"
+
+    def install(folder: Path) -> None:
+        for file in ("package.json", "package-lock.json"):
+            shutil.copy(lock.parent / file, folder / file)
         _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(folder)])
 
-    return _installed("prism", lock.read_bytes(), install) / "node_modules/.bin/prism"
+    return _installed(name, lock.read_bytes(), install)
 
 
 def _installed(name: str, version: bytes, install: Callable[[Path], None]) -> Path:
@@ -106,7 +126,7 @@ def _run(command: list[str], **more: str) -> None:
 
 def main() -> int:
     """Install everything; what is missing is named, and the tests that need it will be skipped, saying so."""
-    for tool in (localstripe, stripe_mock, prism):
+    for tool in (localstripe, stripe_mock, prism, webhook_verifiers, webhook_modules):
         try:
             print(f"{tool.__name__}: {tool()}")
         except ToolError as error:
