@@ -1,4 +1,7 @@
-"""Events are read where they were written: the outbox. Rows go once every consumer has them, after a month or more."""
+"""Events are read where they were written: the outbox. Rows go once every consumer has them, after a month or more.
+
+What webhooks offer is shown here, and what they withhold is not (regions/contracts/webhooks.toml).
+"""
 
 from typing import Any
 from uuid import UUID
@@ -7,13 +10,13 @@ from sqlalchemy import RowMapping, text
 
 from regions.event_erasure import erase_fields
 from regions.ids import id_of_uuid
+from regions.webhook_catalog import CATALOG
 from web.db.scope import Scope
-from web.events.domain import SHOWN
 from web.events.models import Event
 from web.events.schemas import ListEvents
 
 _COLUMNS = "id, type, subject, sequence, schema_version, data, correlation_id, livemode, time"
-_OWN = "merchant_id = :merchant_id AND livemode = :livemode AND family = ANY(:families)"
+_OWN = "merchant_id = :merchant_id AND livemode = :livemode AND type = ANY(:offered)"
 _GET = text(f"SELECT {_COLUMNS} FROM outbox WHERE id = :id AND {_OWN}")  # noqa: S608 - constants
 # Ids begin with their millisecond, so a bound on them leaves out other days' partitions. A minute is room for clocks.
 _WINDOW = {
@@ -52,7 +55,7 @@ def page(scope: Scope, asked: ListEvents, cursor: UUID | None) -> tuple[list[Eve
 
 
 def _own(scope: Scope) -> dict[str, Any]:
-    return {"merchant_id": scope.merchant_id, "livemode": scope.livemode, "families": sorted(SHOWN)}
+    return {"merchant_id": scope.merchant_id, "livemode": scope.livemode, "offered": sorted(CATALOG.offered)}
 
 
 def _event(scope: Scope, row: RowMapping) -> Event:
