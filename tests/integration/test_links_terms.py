@@ -249,8 +249,10 @@ def test_an_expired_link_is_told_once_and_comes_again(
 
 def test_every_channel_has_its_address_and_code(client: FlaskClient, key: dict[str, str]) -> None:
     link = client.post("/v1/links", json=BODY, headers=key).get_json()
-    assert set(link["channel_urls"]) == {"email", "sms", "social", "qr", "in_app"}
-    assert all(url == f"{link['url']}?channel={name}" for name, url in link["channel_urls"].items())
+    channels = {each["channel"]: each for each in link["channels"]}
+    assert set(channels) == {"email", "sms", "social", "qr", "in_app"}
+    assert all(each["url"] == f"{link['url']}?channel={name}" for name, each in channels.items())
+    assert channels["qr"]["qr_url"].endswith(f"/v1/links/{link['id']}/qr?channel=qr")
     svg = client.get(f"/v1/links/{link['id']}/qr", headers=key)
     assert (svg.status_code, svg.mimetype) == (200, "image/svg+xml")
     assert b"<svg" in svg.data

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 
 from flask import Response, current_app, g, request
 from sqlalchemy import Connection
@@ -12,6 +12,7 @@ from regions.ids import region_of
 from web.clock import utc_now
 from web.db.scope import Scope
 from web.http import idempotency as keys
+from web.http import versions
 from web.http.answers import REPLAYED_HEADER, Answer, encode, json_response, request_id
 from web.http.auth import admit, authenticate, check_region, presented_key_hash
 from web.http.contract import scope_of
@@ -34,9 +35,9 @@ def merchant_route(view: Callable[Concatenate[Scope, P], Answer]) -> Callable[P,
                 if idempotency is not None and stored is not None:
                     return replay(stored, idempotency, scope)
                 answer = view(scope, *args, **kwargs)
-                body = encode(answer.body)
+                body = told(answer.body)
                 if idempotency is not None:
-                    kept = body if answer.kept is None else encode(answer.kept)
+                    kept = body if answer.kept is None else told(answer.kept)
                     keys.claim_answered(scope, idempotency, answer.status, kept)
         except KeyTakenError:
             return answer_of_winner(idempotency)
@@ -60,7 +61,7 @@ def single_write_route(view: Callable[Concatenate[Scope, P], Answer]) -> Callabl
                 if idempotency is not None and stored is not None:
                     return replay(stored, idempotency, scope)
                 answer = view(scope, *args, **kwargs)
-                body = encode(answer.body)
+                body = told(answer.body)
                 if answer.write is None:
                     raise TypeError(f"{view.__name__} is a single_write_route without a write")
                 claim = None if idempotency is None else keys.answered(scope, idempotency, answer.status, body)
@@ -70,6 +71,11 @@ def single_write_route(view: Callable[Concatenate[Scope, P], Answer]) -> Callabl
         return json_response(answer.status, body, answer.headers)
 
     return serve
+
+
+def told(body: Any) -> bytes:
+    """An answer's bytes, in the caller's version of the API."""
+    return encode(versions.as_of(g.api_version, body))
 
 
 def check_ids(path_values: Mapping[str, object]) -> None:
@@ -96,6 +102,7 @@ def _scope_on(
     key_hash = g.get("key_hash") or presented_key_hash(request, wiring.region, wiring.settings)
     with connecting as connection:
         caller = authenticate(connection, key_hash, idempotency, request_id())
+        g.api_version = versions.chosen(request.headers.get(versions.HEADER), caller.api_version)
         needed = scope_of(current_app.view_functions.get(request.endpoint or ""))
         admit(caller, needed, request, wiring.settings)
         wiring.key_use.note(connection, caller.key_id, caller.merchant_id)

@@ -12,8 +12,8 @@ from web.clock import utc_now
 from web.db.scope import Scope, Tenant, tenant_scope
 from web.db.steps import Settled, gateway_call
 from web.http import idempotency as keys
-from web.http.answers import Answer, encode, json_response, request_id
-from web.http.edge import answer_of_winner, check_ids, merchant_scope, replay
+from web.http.answers import Answer, json_response, request_id
+from web.http.edge import answer_of_winner, check_ids, merchant_scope, replay, told
 from web.http.idempotency import IdempotencyKey, KeyTakenError, Stored
 from web.wiring import wired
 
@@ -112,13 +112,13 @@ class _Run:
         keys.check(stored, idempotency, scope.now)
         if stored.response_status is None and stored.object_id is not None:
             answer = self._make_work().current(scope, stored.object_id)
-            return json_response(answer.status, encode(answer.body), answer.headers)
+            return json_response(answer.status, told(answer.body), answer.headers)
         return replay(stored, idempotency, scope)
 
     def _respond(
         self, scope: Scope, answer: Answer, store: Callable[[Scope, IdempotencyKey, int, bytes], None]
     ) -> Response:
-        body = encode(answer.body)
+        body = told(answer.body)
         if self.idempotency is not None:
             store(scope, self.idempotency, answer.status, body)
         return json_response(answer.status, body, answer.headers)

@@ -1,12 +1,12 @@
 import logging
 
 import psycopg
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
-from web.http import limits
+from web.http import limits, versions
 from web.http.answers import encode, json_response, request_id
 from web.http.problems import HttpProblem, NotFoundError, Problem, UnavailableProblem
 from web.wiring import wired
@@ -60,6 +60,8 @@ def _refuse_nul() -> None:
 def _finish(response: Response) -> Response:
     headers = response.headers
     headers.add("Request-Id", request_id())
+    if "api_version" in g:
+        headers.add(versions.HEADER, g.api_version)
     headers.add("X-Content-Type-Options", "nosniff")
     headers.setdefault("Cache-Control", "no-store")
     return response

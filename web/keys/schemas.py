@@ -74,7 +74,9 @@ class KeyObject(Shown):
     )
     scopes: list[KeyScope] = doc("What a restricted key may do; empty for other kinds.", ["links:write"])
     allowed_networks: list[str] = doc("From where it may be used; empty means from anywhere.", ["203.0.113.0/24"])
-    api_version: str | None = doc("The version of the API that it speaks; null means the first.", None)
+    api_version: str | None = doc(
+        "The version of the API that it is answered in, unless a request says otherwise; null means the first.", None
+    )
     rolled_from: str | None = doc("The key whose place it takes.", None)
     livemode: bool = doc("True if it moves real money.", False)
     created_at: datetime = doc("When it was made (RFC 3339, UTC).", "2026-03-14T09:26:53.589793Z")

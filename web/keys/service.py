@@ -5,6 +5,7 @@ from regions.ids import new_id, new_secret
 from web.db.scope import Scope
 from web.http.addresses import Network
 from web.http.problems import ConflictError, FieldError, InvalidTermsError, NotFoundError
+from web.http.versions import LATEST
 from web.keys import repository
 from web.keys.domain import networks_of, scopes_fault, status_at
 from web.keys.models import Key
@@ -27,7 +28,7 @@ def create(scope: Scope, pepper: bytes, wanted: CreateKey) -> tuple[Key, str]:
         name=wanted.name,
         scopes=sorted(set(wanted.scopes or ())),
         allowed_networks=_networks(wanted.allowed_networks),
-        api_version=None,
+        api_version=LATEST,
         rolled_from=None,
         created_at=scope.now,
         expires_at=wanted.expires_at,

@@ -20,16 +20,26 @@ from web.links.terms import (
 )
 
 
+class LinkChannel(Shown):
+    """Where a link is sent, with an address and a QR code of its own."""
+
+    channel: str = doc("email, sms, social, qr or in_app.", "qr")
+    url: str = doc(
+        "The link's page, tagged for this channel.", "https://eu.meridian.test/l/4cJrV8tQ2sYw0n6Zb?channel=qr"
+    )
+    qr_url: str = doc(
+        "Where the API draws its QR code.",
+        "https://eu.meridian.test/v1/links/plink_eu_06p0wz3q4hk53g6qyt8nwc2mse/qr?channel=qr",
+    )
+
+
 class LinkObject(Shown):
     """A payment link."""
 
     id: str = doc("The link's id.", "plink_eu_06p0wz3q4hk53g6qyt8nwc2mse")
     object: Literal["link"] = doc("What this is.", "link")
     url: str = doc("The page where it is paid. Whoever has it can pay.", "https://eu.meridian.test/l/4cJrV8tQ2sYw0n6Zb")
-    channel_urls: dict[str, str] = doc(
-        "The same page, tagged for each channel: email, sms, social, qr, in_app.",
-        {"qr": "https://eu.meridian.test/l/4cJrV8tQ2sYw0n6Zb?channel=qr"},
-    )
+    channels: list[LinkChannel] = doc("The same page, tagged for each channel.", [])
     status: Status = doc(
         "Whether it can be paid now: active, expired (its time has passed), deactivated (by you), completed (paid as "
         "often as it may be).",
@@ -83,11 +93,14 @@ def link_url(api_base_url: str, code: str) -> str:
 def link_json(link: Link, api_base_url: str, now: datetime) -> dict[str, Any]:
     """A link as the API shows it."""
     url, terms = link_url(api_base_url, link.code), link.terms
+    qr_url = f"{api_base_url}/v1/links/{link.id}/qr"
     return {
         "id": link.id,
         "object": "link",
         "url": url,
-        "channel_urls": {channel: f"{url}?channel={channel}" for channel in CHANNELS},
+        "channels": [
+            {"channel": name, "url": f"{url}?channel={name}", "qr_url": f"{qr_url}?channel={name}"} for name in CHANNELS
+        ],
         "status": status_at(link.status, link.expires_at, now),
         "amount_minor": link.amount_minor,
         "customer_amount": terms.get("customer_amount"),

@@ -23,7 +23,8 @@ UPDATE merchants SET settlement_currency = :currency WHERE id = :id AND settleme
 RETURNING country
 """)
 _INSERT_KEY = text("""
-INSERT INTO api_keys (id, merchant_id, livemode, hash, prefix) VALUES (:id, :merchant_id, :livemode, :hash, :prefix)
+INSERT INTO api_keys (id, merchant_id, livemode, hash, prefix, api_version)
+VALUES (:id, :merchant_id, :livemode, :hash, :prefix, :api_version)
 """)
 _CLOSE = text("UPDATE merchants SET closed_at = coalesce(closed_at, :now) WHERE id = :id RETURNING closed_at")
 _REVOKE_KEYS = text("UPDATE api_keys SET revoked_at = :now WHERE merchant_id = :id AND revoked_at IS NULL")
@@ -67,8 +68,16 @@ def close(connection: Connection, merchant_id: str, now: datetime) -> datetime |
 
 
 def insert_key(
-    connection: Connection, *, key_id: str, merchant_id: str, livemode: bool, key_hash: bytes, prefix: str
+    connection: Connection,
+    *,
+    key_id: str,
+    merchant_id: str,
+    livemode: bool,
+    key_hash: bytes,
+    prefix: str,
+    api_version: str,
 ) -> None:
     """Insert an API key's hash, for the role `owner`."""
     row = {"id": key_id, "merchant_id": merchant_id, "livemode": livemode, "hash": key_hash, "prefix": prefix}
+    row["api_version"] = api_version
     connection.execute(_INSERT_KEY, row)

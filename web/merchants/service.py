@@ -8,6 +8,7 @@ from regions.ids import is_live_key, new_id, new_secret, region_of_key
 from regions.region import Region
 from web.clock import utc_now
 from web.db.scope import Scope
+from web.http.versions import LATEST
 from web.merchants import repository
 from web.merchants.domain import hash_key, shown_prefix
 from web.merchants.models import Merchant
@@ -64,6 +65,7 @@ def provision(
         livemode=is_live_key(secret_key),
         key_hash=key_hash,
         prefix=shown_prefix(secret_key),
+        api_version=LATEST,
     )
     _tell(scope, "created", country, merchant.settlement_currency)
     return merchant.id, secret_key

@@ -11,11 +11,11 @@ from werkzeug.routing import Rule
 from regions.region import Region
 from web.http.contract import JSON, Operation
 from web.http.problems import Problem
+from web.http.versions import CHANGES, LATEST
 from web.openapi.problems import every_reason, reasons
 from web.openapi.registry import Declared
 from web.openapi.schemas import ProblemDocument
 
-VERSION = "1.0.0"
 REF = "#/components/schemas/{model}"
 PROBLEM_JSON = "application/problem+json"
 IDEMPOTENCY_KEY = {
@@ -42,13 +42,15 @@ def document(region: Region, base_url: str, routes: Sequence[Declared]) -> dict[
         "openapi": "3.1.0",
         "info": {
             "title": f"Meridian API, region {region.code}",
-            "version": VERSION,
+            "version": LATEST,
             "summary": "Payment links: create, share, get paid, refund.",
             "description": (
                 "Amounts are integers in minor units of their currency (1999 EUR is 19.99 €, 1999 JPY is 1999 ¥). "
                 "Times are RFC 3339 in UTC. Errors are RFC 9457 problem documents. Lists go by cursor. "
                 "A body is at most 64 KiB and 16 levels deep; a request has 5 seconds in the database. "
-                "Fields that are not documented are refused by name."
+                "Fields that are not documented are refused by name. "
+                f"This is version {LATEST}. A key is answered in the version that was the newest when it was made; the "
+                "header `Meridian-Version: YYYY-MM-DD` asks for another (`x-changelog`)."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -68,6 +70,9 @@ def document(region: Region, base_url: str, routes: Sequence[Declared]) -> dict[
                 }
             },
         },
+        "x-changelog": [
+            {"version": change.version, "title": change.title, "description": change.description} for change in CHANGES
+        ],
         "x-problems": [
             {"code": each.code, "status": each.status, "title": each.title, "description": (each.__doc__ or "").strip()}
             for each in every_reason(routes)
@@ -175,6 +180,7 @@ def _header(text: str) -> dict[str, Any]:
 
 
 _HEADERS: Final = {
+    "Meridian-Version": _header("The version of the API that the answer is in; not told to callers that are unknown."),
     "Request-Id": _header("Names this request in logs, events and problems."),
     "RateLimit-Policy": _header(
         "Each allowance that counts, the address's and the key's: `q` requests at once, refilled within `w` seconds."

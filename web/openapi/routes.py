@@ -4,6 +4,7 @@ from flask import Blueprint, Flask, Response, current_app, render_template, requ
 
 from regions.region import Region
 from web.http.answers import encode, json_response
+from web.http.versions import CHANGES, FIRST
 from web.openapi.document import document
 from web.openapi.problems import every_reason
 from web.openapi.registry import Declared, declared
@@ -51,6 +52,13 @@ def openapi_json() -> Response:
     response = json_response(200, body, {"Cache-Control": _CACHED})
     response.set_etag(hashlib.sha256(body).hexdigest()[:32])
     return response.make_conditional(request)  # type: ignore[return-value] # the same response, or 304
+
+
+@blueprint.get("/docs/changelog")
+def changelog_page() -> Response:
+    """What has changed from version to version, for people."""
+    html = render_template("docs/changelog.html", changes=CHANGES[::-1], first=FIRST)
+    return Response(html, mimetype="text/html", headers={"Cache-Control": _CACHED})
 
 
 @blueprint.get("/docs/problems")
