@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from warehouse.dbt_plan import Node
 
-_KINDS = ("merchant", "link", "session", "payment", "refund", "source", "journal")
+_KINDS = ("merchant", "link", "session", "payment", "refund", "capture", "source", "journal")
 _RATED_AGAIN = """
     WITH now AS (SELECT rate_date, quote, published_at, rate, source FROM warehouse.staging.stg_fx_rates),
          then_ AS (SELECT rate_date, quote, published_at, rate, source FROM base.staging.stg_fx_rates),
@@ -40,19 +40,21 @@ def find_affected(connection: duckdb.DuckDBPyConnection, staged: Iterable[Node])
     told += [f"SELECT merchant_id FROM base.staging.{name}" for name in _DECLARATIONS]  # noqa: S608 - same
     _add(connection, "merchant", told)  # all: they are few, and payments of any of them may come
     names = {node.name: {column.name for column in node.columns} for node in staged}
-    for kind in ("session", "payment", "refund"):
+    for kind in ("session", "payment", "refund", "capture"):
         _add(connection, kind, (_ids(name, f"{kind}_id") for name, has in names.items() if f"{kind}_id" in has))
     links = (name for name in names if STAGED[name].kind == "link" or name == "stg_checkout_opened")
     _add(connection, "link", (_ids(name, "link_id") for name in links))
-    for kind in ("payment", "refund"):
+    for kind in ("payment", "refund", "capture"):
         _add(connection, kind, [f"{_ids('stg_journal_posted', 'source_id')} WHERE kind = '{kind}'"])
-    _add(connection, "payment", [_RATED_AGAIN, _DECLARED_AGAIN, _lookup("stg_refund_created", "refund", "payment")])
+    told = [_lookup(f"stg_{kind}_created", kind, "payment") for kind in ("refund", "capture")]
+    _add(connection, "payment", [_RATED_AGAIN, _DECLARED_AGAIN, *told])
     told = [_lookup(f"stg_payment_{event}", "payment", "session") for event in ("created", "succeeded")]
     _add(connection, "session", told)
     told = [_lookup(f"stg_payment_{event}", "session", "payment") for event in ("created", "succeeded")]
     _add(connection, "payment", told)
-    _add(connection, "refund", [_lookup("stg_refund_created", "payment", "refund")])
-    sources = ["SELECT id FROM affected_payment", "SELECT id FROM affected_refund"]
+    for kind in ("refund", "capture"):
+        _add(connection, kind, [_lookup(f"stg_{kind}_created", "payment", kind)])
+    sources = [f"SELECT id FROM affected_{kind}" for kind in ("payment", "refund", "capture")]  # noqa: S608 - names
     _add(connection, "source", [*sources, _ids("stg_journal_posted", "source_id")])
 
 

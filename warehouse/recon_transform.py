@@ -43,7 +43,7 @@ _CLOSED_TESTS: Final = ("grain_", "accepted_values_", "items_are_booked", "items
 _FROM_OUTSIDE: Final = {
     "source.meridian.lake.run",
     "source.meridian.lake.settlement_lines",
-    "model.meridian.stg_payment_succeeded",
+    "model.meridian.int_captures",
     "model.meridian.stg_refund_succeeded",
     "model.meridian.int_journal_entries",
     "seed.meridian.currencies",

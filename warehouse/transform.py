@@ -178,7 +178,8 @@ def _keep_touched(connection: duckdb.DuckDBPyConnection) -> None:
     """Note for reconciliation, which comes later, whose movements may have changed."""
     connection.execute("CREATE SCHEMA IF NOT EXISTS build.parts")
     connection.execute(
-        "CREATE TABLE build.parts.touched AS SELECT id FROM affected_payment UNION SELECT id FROM affected_refund"
+        "CREATE TABLE build.parts.touched AS SELECT id FROM affected_payment UNION SELECT id FROM affected_refund "
+        "UNION SELECT id FROM affected_capture"
     )
 
 

@@ -8,6 +8,7 @@ from regions.region import Region
 from regions.vault import open_vault
 from web.asyncapi.routes import blueprint as asyncapi
 from web.bulk.routes import blueprint as bulk
+from web.captures.routes import blueprint as captures
 from web.checkout.routes import blueprint as checkout
 from web.closes.routes import blueprint as closes
 from web.db.engine import Database
@@ -30,7 +31,7 @@ from web.webhooks.routes import blueprint as webhooks
 from web.wiring import Wiring, install, wired
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
-    links, bulk, payments, refunds, events, keys, checkout, gateway_webhooks, privacy, recon, closes,
+    links, bulk, payments, captures, refunds, events, keys, checkout, gateway_webhooks, privacy, recon, closes,
     webhooks,
 )  # fmt: skip
 

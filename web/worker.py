@@ -19,7 +19,7 @@ from regions.errors import MeridianError, UnavailableError
 from regions.region import Region, load_region
 from regions.vault import open_vault
 from web.audit import service as audit
-from web.background import housekeeping, inbox, outbox_days, resolver
+from web.background import capturing, housekeeping, inbox, outbox_days, resolver
 from web.bulk import service as bulk
 from web.db.engine import Database
 from web.gateways.factory import open_gateways
@@ -46,6 +46,9 @@ DUTIES = (
     Duty("inbox", inbox.step, 0.3),
     Duty("attempts", resolver.step_attempts, 1.0),
     Duty("refunds", resolver.step_refunds, 1.0),
+    Duty("captures", capturing.step_captures, 1.0),
+    Duty("voids", capturing.step_voids, 1.0),
+    Duty("authorisations", capturing.step_due, 2.0),
     Duty("sessions", housekeeping.step_sessions, 5.0),
     Duty("links", housekeeping.step_links, 5.0),
     Duty("bulk", bulk.step, 1.0),

@@ -3,7 +3,7 @@
 {{ config(severity='warn', meta={'owner': 'data'}) }}
 {% set objects = {
   'link': 'link_id', 'checkout': 'session_id', 'payment': 'payment_id', 'refund': 'refund_id', 'journal': 'journal_id',
-  'risk': 'payment_id', 'merchant': 'merchant_id',
+  'risk': 'payment_id', 'merchant': 'merchant_id', 'capture': 'capture_id',
 } -%}
 with events as (
     {% for type in event_types() -%}

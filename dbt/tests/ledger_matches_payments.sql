@@ -2,13 +2,18 @@
 with booked as (
     select livemode, kind, source_id, currency, sum(amount_minor) as amount_minor
     from {{ ref('int_journal_entries') }}
-    where account like 'gateway_clearing:%' and kind in ('payment', 'refund')
+    where account like 'gateway_clearing:%' and kind in ('payment', 'capture', 'refund')
     group by all
 ),
 
 moved as (
-    select livemode, 'payment' as kind, payment_id as source_id, currency, captured_minor as amount_minor
-    from {{ ref('fct_payments') }} where status = 'succeeded'
+    select
+        livemode,
+        case when item_id = payment_id then 'payment' else 'capture' end as kind,
+        item_id as source_id,
+        currency,
+        amount_minor
+    from {{ ref('int_captures') }}
     union all
     select livemode, 'refund', refund_id, currency, -refunded_minor
     from {{ ref('fct_refunds') }} where status = 'succeeded'

@@ -1,7 +1,7 @@
 -- Σ captured and Σ refunded in the mart = the staged events, per livemode and currency.
 with staged as (
-    select livemode, currency, 'captured' as measure, sum(amount_minor) as amount_minor, count(*) as row_count
-    from {{ ref('stg_payment_succeeded') }} group by all
+    select livemode, currency, 'captured' as measure, sum(amount_minor) as amount_minor, count(distinct payment_id) as row_count
+    from {{ ref('int_captures') }} group by all
     union all
     select livemode, currency, 'refunded', sum(amount_minor), count(*)
     from {{ ref('stg_refund_succeeded') }} group by all

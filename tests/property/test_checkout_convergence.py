@@ -1,16 +1,23 @@
 """Late, repeated and reordered facts end in the same state, and money is never lost nor taken twice."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import product
+from itertools import permutations, product
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from regions.money import Money
+from web.captures.domain import STEP
+from web.checkout.domain import SESSION
 from web.gateways.domain import Action, ActionKind, Answer, Fact, StepFact
+from web.links.domain import LINK
 from web.payments.domain import (
+    ATTEMPT,
     ATTEMPT_TRANSITIONS,
     OPEN_ATTEMPTS,
+    PAYMENT,
     AttemptStatus,
     Capacity,
     PaymentStatus,
@@ -21,7 +28,8 @@ from web.payments.domain import (
     resolve_delay,
     weigh,
 )
-from web.refunds.domain import RefundStatus, next_refund_status
+from web.refunds.domain import REFUND, RefundStatus, next_refund_status
+from web.transitions import IllegalTransitionError
 
 PRICE = Money(1999, "EUR")
 FACTS = st.lists(st.sampled_from(Fact), max_size=12)
@@ -29,12 +37,15 @@ RANK = [
     AttemptStatus.SUBMITTED,
     AttemptStatus.UNKNOWN,
     AttemptStatus.REQUIRES_ACTION,
+    AttemptStatus.AUTHORISED,
     AttemptStatus.FAILED,
+    AttemptStatus.VOIDED,
     AttemptStatus.SUCCEEDED,
 ]
 SAYS = {
     Fact.PENDING: AttemptStatus.SUBMITTED,
-    Fact.AUTHORISED: AttemptStatus.SUBMITTED,  # taken, not yet asked for
+    Fact.AUTHORISED: AttemptStatus.AUTHORISED,
+    Fact.VOIDED: AttemptStatus.VOIDED,
     Fact.NOT_FOUND: AttemptStatus.UNKNOWN,
     Fact.UNKNOWN: AttemptStatus.UNKNOWN,
     Fact.REQUIRES_ACTION: AttemptStatus.REQUIRES_ACTION,
@@ -80,7 +91,7 @@ def test_a_capture_is_never_forgotten(before: list[Fact], after: list[Fact]) -> 
     assert end_of([*before, Fact.CAPTURED, *after]) is AttemptStatus.SUCCEEDED
 
 
-@given(st.lists(st.sampled_from([Fact.UNKNOWN, Fact.NOT_FOUND, Fact.PENDING, Fact.AUTHORISED]), max_size=12))
+@given(st.lists(st.sampled_from([Fact.UNKNOWN, Fact.NOT_FOUND, Fact.PENDING, Fact.REQUIRES_ACTION]), max_size=12))
 def test_answers_that_prove_nothing_leave_the_attempt_open(facts: list[Fact]) -> None:
     assert end_of(facts) in OPEN_ATTEMPTS
 
@@ -97,7 +108,46 @@ def test_a_payment_follows_its_attempt_and_tells_each_state_once(facts: list[Fac
 
     assert len(told) == len(set(told))
     assert (payment is PaymentStatus.SUCCEEDED) == (Fact.CAPTURED in facts)
-    assert (payment is PaymentStatus.FAILED) == (Fact.DECLINED in facts and Fact.CAPTURED not in facts)
+    assert (payment is PaymentStatus.VOIDED) == (Fact.VOIDED in facts and Fact.CAPTURED not in facts)
+    assert (payment is PaymentStatus.FAILED) == (
+        Fact.DECLINED in facts and not {Fact.CAPTURED, Fact.VOIDED} & set(facts)
+    )
+
+
+@given(st.lists(st.sampled_from(Fact), min_size=1, max_size=5))
+def test_every_order_of_a_history_ends_in_the_same_attempt_and_payment(facts: list[Fact]) -> None:
+    def ends(order: tuple[Fact, ...]) -> tuple[AttemptStatus, PaymentStatus]:
+        attempt, payment = AttemptStatus.SUBMITTED, PaymentStatus.PROCESSING
+        for fact in order:
+            attempt = next_attempt_status(attempt, fact)
+            payment = PAYMENT.move(payment, next_payment_status(payment, attempt))
+        return attempt, payment
+
+    assert len({ends(order) for order in permutations(facts)}) == 1
+
+
+MACHINES = (ATTEMPT, PAYMENT, LINK, SESSION, REFUND, STEP)
+
+
+def test_a_state_that_may_not_follow_is_refused_by_name() -> None:
+    for machine in MACHINES:
+        assert set(machine.moves) == set(type(next(iter(machine.moves)))), f"every state of a {machine.noun} has a row"
+        for was, to in product(machine.moves, repeat=2):
+            if to is was or to in machine.moves[was]:
+                assert machine.move(was, to) is to
+            else:
+                with pytest.raises(IllegalTransitionError, match=f"that is {was} cannot become {to}"):
+                    machine.move(was, to)
+
+
+def test_no_machine_goes_in_a_circle_but_a_link_that_is_opened_again() -> None:
+    for machine in MACHINES:
+        if machine is LINK:
+            continue
+        reached: dict[Any, set[Any]] = {state: set(after) for state, after in machine.moves.items()}
+        for _ in machine.moves:
+            reached = {state: after.union(*(reached[one] for one in after)) for state, after in reached.items()}
+        assert not any(state in after for state, after in reached.items()), machine.noun
 
 
 @given(st.integers(0, 200), st.integers(0, 200), st.booleans())

@@ -38,7 +38,7 @@ def reports(draw: st.DrawFn) -> tuple[bytes, list[Line], ZoneInfo]:
             amount_minor=draw(st.integers(1, 10**9)),
             created_at=datetime(2026, 3, 14, 3, tzinfo=UTC) + timedelta(seconds=draw(st.integers(0, 36_000))),
             refund_id=f"87{number:014d}" if draw(st.booleans()) else None,
-            refund_reference=f"re_{number}",
+            own_reference=f"re_{number}",
         )
         for number in range(draw(st.integers(1, 6)))
     ]

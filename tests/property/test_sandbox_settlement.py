@@ -46,7 +46,7 @@ def items(draw: st.DrawFn) -> list[Item]:
             part = draw(st.integers(0, left))
             left -= part
             if part:
-                refund = {**vars(payment), "refund_id": str(next(numbers)), "refund_reference": f"re_{next(numbers)}"}
+                refund = {**vars(payment), "refund_id": str(next(numbers)), "own_reference": f"re_{next(numbers)}"}
                 made.append(Item(**{**refund, "amount_minor": part}))
     return made
 

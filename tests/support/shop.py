@@ -21,7 +21,7 @@ from tests.support.regional import RegionDatabase, region_on
 from tests.support.sandbox import sandbox_database
 from tests.support.serving import free_port, serving
 from web.app import create_app
-from web.background import housekeeping, inbox, resolver
+from web.background import capturing, housekeeping, inbox, resolver
 from web.db.engine import Database
 from web.gateways.sandbox.adapter import SandboxGateway, SandboxSettings
 from web.sandbox import clockwork
@@ -147,6 +147,15 @@ class Shop:
         headers = self.api | ({"Idempotency-Key": key} if key else {})
         return self.http.post(f"{self.web_url}/v1/payments/{payment['id']}/refunds", json=body, headers=headers)
 
+    def post(self, path: str, key: str | None = None, **body: Any) -> httpx.Response:
+        """What a merchant asks for, such as `/v1/payments/…/capture`."""
+        headers = self.api | ({"Idempotency-Key": key} if key else {})
+        return self.http.post(self.web_url + path, json=body, headers=headers)
+
+    def authorised(self, number: str = SUCCEED, **fields: Any) -> dict[str, Any]:
+        """A link whose money is set aside; its payment."""
+        return self.paid(number, capture_method="manual", **fields)
+
     def card_token(self, number: str) -> str:
         card = {"account": "MeridianEU", "number": number, "exp_month": "12", "exp_year": "34", "cvc": "123"}
         answer = self.http.post(f"{self.sandbox_url}/frame/tokens", json=card)
@@ -217,8 +226,11 @@ class Shop:
         """Let the resolver work off everything that is open, as if its time had come; how many units that were."""
         self.execute("UPDATE attempts SET resolve_after = now() WHERE finished_at IS NULL")
         self.execute("UPDATE refunds SET resolve_after = now() WHERE finished_at IS NULL")
+        self.execute("UPDATE captures SET resolve_after = now() WHERE finished_at IS NULL")
+        self.execute("UPDATE voids SET resolve_after = now() WHERE finished_at IS NULL")
+        steps = (resolver.step_attempts, resolver.step_refunds, capturing.step_captures, capturing.step_voids)
         units = 0
-        while resolver.step_attempts(self.worker) or resolver.step_refunds(self.worker):
+        while any(step(self.worker) for step in steps):
             units += 1
         return units
 

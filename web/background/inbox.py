@@ -4,10 +4,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from regions.errors import MeridianError
+from web.captures import repository as captures
+from web.captures.models import Owner as StepOwner
+from web.captures.service import apply_capture_outcome, apply_void_outcome
 from web.clock import utc_now
 from web.db.scope import Scope, enter_tenant_as
 from web.gateways import repository
-from web.gateways.domain import AttemptNews, RefundNews
+from web.gateways.domain import AttemptNews, CaptureNews, RefundNews, VoidNews
 from web.gateways.models import InboxMessage
 from web.payments import repository as payments
 from web.payments.models import DueAttempt
@@ -45,7 +48,7 @@ def step(wiring: Wiring) -> bool:
 
 
 def _process(wiring: Wiring, connection: Connection, message: InboxMessage, now: datetime) -> str | None:
-    """Give the message its effect; the id of the attempt or refund that it is about."""
+    """Give the message its effect; the id of the attempt, refund, capture or void that it is about."""
     gateway = wiring.gateways[message.gateway]
     event = gateway.parse_webhook(wiring.vault.decrypt_region(message.body, purpose="gateway_webhook"))
     match event.news:
@@ -63,13 +66,28 @@ def _process(wiring: Wiring, connection: Connection, message: InboxMessage, now:
             scope = _scope(wiring, connection, refund, message, now)
             apply_refund_outcome(scope, refund_id, refund_answer)
             return refund_id
+        case CaptureNews(capture_id, capture_answer):
+            scope = _scope(wiring, connection, _owner(connection, "captures", capture_id, gateway.name), message, now)
+            apply_capture_outcome(scope, capture_id, capture_answer)
+            return capture_id
+        case VoidNews(void_id, void_answer):
+            scope = _scope(wiring, connection, _owner(connection, "voids", void_id, gateway.name), message, now)
+            apply_void_outcome(scope, void_id, void_answer)
+            return void_id
         case _:
             log.info("webhook without effect", extra={"type": event.type})
             return None
 
 
+def _owner(connection: Connection, table: captures.Table, object_id: str, gateway: str) -> StepOwner:
+    owner = captures.whose(connection, table, object_id)
+    if owner is None or owner.gateway != gateway:
+        raise UnknownObjectError(f"one of the {table} is not ours")
+    return owner
+
+
 def _scope(
-    wiring: Wiring, connection: Connection, owner: DueAttempt | Owner, message: InboxMessage, now: datetime
+    wiring: Wiring, connection: Connection, owner: DueAttempt | Owner | StepOwner, message: InboxMessage, now: datetime
 ) -> Scope:
     enter_tenant_as(connection, owner.merchant_id, "", message.id)
     return Scope(connection, wiring.region, owner.merchant_id, owner.livemode, message.id, now)

@@ -13,7 +13,7 @@ from web.gateways.domain import Answer, RefundAnswer, RefundOrder, StepFact
 from web.gateways.protocol import Gateway
 from web.payments import orders
 from web.payments import repository as payments
-from web.payments.domain import OPEN_ATTEMPTS
+from web.payments.domain import ASKED_ATTEMPTS
 from web.payments.models import Attempt, DueAttempt, Payment
 from web.payments.service import apply_outcome, inquiry_about
 from web.refunds import repository as refunds
@@ -44,7 +44,7 @@ def _resolve_attempt(wiring: Wiring, claimed: DueAttempt) -> None:
 
     def intend(scope: Scope) -> Attempt | Settled[Payment | None]:
         attempt = payments.get_attempt(scope, claimed.id)
-        if attempt.status in OPEN_ATTEMPTS:
+        if attempt.status in ASKED_ATTEMPTS:
             return attempt
         return Settled(None)
 

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from web.transitions import Machine
+
 SESSION_LIFETIME = timedelta(hours=1)
 
 CHANNEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -28,6 +30,24 @@ class LinkState(StrEnum):
     OPEN = "open"
     PAID = "paid"
     ENDED = "ended"
+
+
+class SessionStatus(StrEnum):
+    """Where a payer's visit stands."""
+
+    OPEN = "open"
+    EXPIRED = "expired"
+    COMPLETED = "completed"
+
+
+SESSION = Machine(
+    "session",
+    {
+        SessionStatus.OPEN: frozenset({SessionStatus.EXPIRED, SessionStatus.COMPLETED}),
+        SessionStatus.EXPIRED: frozenset({SessionStatus.COMPLETED}),  # its money came late
+        SessionStatus.COMPLETED: frozenset(),
+    },
+)
 
 
 def link_state(status: str, expires_at: datetime | None, now: datetime) -> LinkState:

@@ -5,6 +5,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from regions.vault import SealedJson
+from web.checkout.domain import SESSION, SessionStatus
 from web.checkout.models import DueSession, Merchant, NewSession, Session
 from web.db.scope import Scope
 from web.links.models import Link
@@ -28,6 +29,7 @@ _FIND_SUBJECT = text("SELECT id FROM data_subjects WHERE merchant_id = :merchant
 _KEEP_PAYER = text(
     "UPDATE checkout_sessions SET subject_id = :subject_id, payer = CAST(:payer AS jsonb) WHERE id = :id"
 )
+_STATUS = text("SELECT status FROM checkout_sessions WHERE id = :id")
 _COMPLETE = text("UPDATE checkout_sessions SET status = 'completed', completed_at = :now WHERE id = :id")
 _EXPIRE = text("UPDATE checkout_sessions SET status = 'expired' WHERE id = :id")
 _SAME_TOKEN = text("""
@@ -38,7 +40,8 @@ SELECT EXISTS (SELECT FROM attempts a JOIN payments p ON p.id = a.payment_id
 _DUE = text("""
 SELECT id, link_id, merchant_id, livemode FROM checkout_sessions s
  WHERE status = 'open' AND expires_at <= :now
-   AND NOT EXISTS (SELECT FROM payments p WHERE p.session_id = s.id AND p.status IN ('processing', 'requires_action'))
+   AND NOT EXISTS (SELECT FROM payments p WHERE p.session_id = s.id
+                      AND p.status IN ('processing', 'requires_action', 'authorised'))
  ORDER BY expires_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """)
 
@@ -100,13 +103,19 @@ def has_used_token(scope: Scope, session_id: str, payment_token: str) -> bool:
 
 
 def complete(scope: Scope, session_id: str) -> None:
-    """Mark a session as completed now; its row is locked."""
+    """Mark a session as completed now; its row is locked. Raises IllegalTransitionError."""
+    SESSION.move(_status(scope, session_id), SessionStatus.COMPLETED)
     scope.connection.execute(_COMPLETE, {"id": session_id, "now": scope.now})
 
 
 def expire(scope: Scope, session_id: str) -> None:
-    """Mark a session as expired; its row is locked."""
+    """Mark a session as expired; its row is locked. Raises IllegalTransitionError."""
+    SESSION.move(_status(scope, session_id), SessionStatus.EXPIRED)
     scope.connection.execute(_EXPIRE, {"id": session_id})
+
+
+def _status(scope: Scope, session_id: str) -> SessionStatus:
+    return SessionStatus(scope.connection.execute(_STATUS, {"id": session_id}).scalar_one())
 
 
 def lock_one_due(connection: Connection, now: datetime) -> DueSession | None:

@@ -236,8 +236,10 @@ def _result_page(token: str, seen: Visit, payment: Payment, attempt: Attempt, *,
             return page("succeeded", 200, locale, **values, paid_on=paid_on, **afterwards(seen.link, payment))
         case PaymentStatus.FAILED:
             return page("failed", 200, locale, **values, again_url=url_for("checkout.show", token=token))
-        case PaymentStatus.SUPERSEDED:
-            return page("superseded", 200, locale, **values)
+        case PaymentStatus.AUTHORISED:
+            return page("authorised", 200, locale, **values, **afterwards(seen.link, payment))
+        case PaymentStatus.VOIDED | PaymentStatus.SUPERSEDED as ended:
+            return page(ended.value, 200, locale, **values)
         case PaymentStatus.REQUIRES_ACTION if attempt.action_url:
             return page("action", 200, locale, **values, action_url=attempt.action_url)
         case _:

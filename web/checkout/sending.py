@@ -84,7 +84,11 @@ class Sender:
             return None
         token = sending.token if chosen == sending.token_of else None
         following = NextAttempt(
-            chosen, self._gateways[chosen].account, token or "", as_json(decision, chosen, len(tried) + 1, tried)
+            chosen,
+            self._gateways[chosen].account,
+            token or "",
+            as_json(decision, chosen, len(tried) + 1, tried),
+            self._gateways[chosen].capabilities.authorisation_lifetime,
         )
         attempt_id = try_again(scope, standing, following)
         order = replace(sending.order, attempt_id=attempt_id, payment_token=token)

@@ -11,7 +11,7 @@ from web.checkout.problems import LinkBusy, LinkEnded, LinkPaid, SessionEnded
 from web.checkout.sending import Sending, first_choice
 from web.db.scope import Scope
 from web.db.steps import Settled
-from web.gateways.domain import Answer, Authorisation, Fact, ThreeDs
+from web.gateways.domain import Answer, Authorisation, CaptureMode, Fact, ThreeDs
 from web.gateways.protocol import Gateway
 from web.http.payer import hash_token
 from web.links import repository as links
@@ -128,6 +128,8 @@ def submit(
             form.payer,
             is_sent=decision is not Decision.BLOCK,
             routing=as_json(routed, chosen, 1, ()),
+            capture=CaptureMode(link.terms.get("capture_method", CaptureMode.AUTOMATIC)),
+            authorisation_lifetime=gateway.capabilities.authorisation_lifetime,
         ),
     )
     if link.capacity is not None and not slots.hold(scope, link.id, created.payment_id, link.capacity):
@@ -144,6 +146,7 @@ def submit(
         amount=session.amount,
         payment_token=token or None,
         return_url=form.return_url,
+        capture=CaptureMode(link.terms.get("capture_method", CaptureMode.AUTOMATIC)),
         three_ds=ThreeDs.FORCE if decision is Decision.CHALLENGE else three_ds,
     )
     return Sending(order, chosen, token_of=form.token_of, token=form.payment_token or None)

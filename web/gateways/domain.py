@@ -17,6 +17,7 @@ class Fact(StrEnum):
     CAPTURED = "captured"
     AUTHORISED = "authorised"  # the money is set aside for us and waits for our capture
     DECLINED = "declined"  # a definite failure: no money has moved and none will
+    VOIDED = "voided"  # it was set aside, and has been let go or has run out
     REQUIRES_ACTION = "requires_action"
     PENDING = "pending"  # the gateway has it and has not decided
     NOT_FOUND = "not_found"  # the gateway does not know the attempt, yet

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from web.links.pricing import bill
+from web.transitions import Machine
 
 AMOUNT_MINOR_MAX = 999_999_999_999  # twelve digits, what card messages carry (ISO 8583, field 4)
 LIFETIME_MAX = timedelta(days=5 * 366)
@@ -17,6 +19,27 @@ _OPTION_OF = {
     "line_items": "unit_amounts_minor",
 }
 _PERCENT_MAX = 100
+
+
+class LinkStatus(StrEnum):
+    """Where a link stands. `expired` is read off the clock and never stored."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    DEACTIVATED = "deactivated"
+    COMPLETED = "completed"
+
+
+_L = LinkStatus
+LINK = Machine(
+    "link",
+    {
+        _L.ACTIVE: frozenset({_L.EXPIRED, _L.DEACTIVATED, _L.COMPLETED}),
+        _L.EXPIRED: frozenset({_L.ACTIVE, _L.DEACTIVATED, _L.COMPLETED}),  # a new end; money that came late
+        _L.DEACTIVATED: frozenset({_L.ACTIVE, _L.COMPLETED}),  # its payment was under way
+        _L.COMPLETED: frozenset(),
+    },
+)
 
 Fault = tuple[str, str]  # a JSON pointer, and what is wrong there
 
@@ -105,6 +128,8 @@ def page_faults(wanted: Mapping[str, Any], usage: str) -> Iterator[Fault]:
         yield "/max_payments", "goes with usage limited, and only with it"
     if wanted.get("expires_at") is not None and wanted.get("expires_in") is not None:
         yield "/expires_in", "cannot be given together with expires_at"
+    if wanted.get("capture_after_hours") is not None and wanted.get("capture_method") != "manual":
+        yield "/capture_after_hours", "goes with capture_method manual, and only with it"
     keys = set()
     for number, field in enumerate(wanted.get("custom_fields") or ()):
         where = f"/custom_fields/{number}"

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from web.db.scope import Scope
 from web.http.idempotency import CLAIM, NO_CLAIM, write
 from web.http.paging import Listing, fetch
+from web.links.domain import LINK, LinkStatus
 from web.links.models import DueLink, Link
 from web.links.schemas import ListLinks
 from web.outbox.repository import APPEND_CALL
@@ -47,7 +48,8 @@ SELECT id, merchant_id, livemode, expires_at FROM links
  WHERE status = 'active' AND expired_at IS NULL AND expires_at IS NOT NULL AND expires_at <= :now
  ORDER BY expires_at LIMIT :batch FOR NO KEY UPDATE SKIP LOCKED
 """)
-_COMPLETE = text("UPDATE links SET status = 'completed' WHERE id = :id AND status <> 'completed'")
+_STATUS = text("SELECT status FROM links WHERE id = :id FOR NO KEY UPDATE")
+_COMPLETE = text("UPDATE links SET status = 'completed' WHERE id = :id")
 # A link's state now. What ended stays ended; an active one whose time has passed is expired.
 _STATUS_FILTERS = {
     "active": "t.status = 'active' AND (t.expires_at IS NULL OR t.expires_at > :now)",
@@ -95,14 +97,16 @@ def get(scope: Scope, link_id: str, *, is_locked: bool = False) -> Link | None:
     return None if row is None else Link(**row)
 
 
-def deactivate(scope: Scope, link_id: str) -> None:
-    """Mark a link as deactivated now."""
-    scope.connection.execute(_DEACTIVATE, {"id": link_id, "now": scope.now})
+def deactivate(scope: Scope, link: Link) -> None:
+    """Mark a link as deactivated now; its row is locked. Raises IllegalTransitionError."""
+    LINK.move(LinkStatus(link.status), LinkStatus.DEACTIVATED)
+    scope.connection.execute(_DEACTIVATE, {"id": link.id, "now": scope.now})
 
 
-def reactivate(scope: Scope, link_id: str) -> None:
-    """Mark a deactivated link as open."""
-    scope.connection.execute(_REACTIVATE, {"id": link_id})
+def reactivate(scope: Scope, link: Link) -> None:
+    """Mark a deactivated link as open; its row is locked. Raises IllegalTransitionError."""
+    LINK.move(LinkStatus(link.status), LinkStatus.ACTIVE)
+    scope.connection.execute(_REACTIVATE, {"id": link.id})
 
 
 def update(scope: Scope, link: Link) -> None:
@@ -131,8 +135,12 @@ def lock_due(connection: Connection, now: datetime, batch: int) -> list[DueLink]
 
 
 def complete(scope: Scope, link_id: str) -> bool:
-    """Mark a link as paid for good; False when it was."""
-    return scope.connection.execute(_COMPLETE, {"id": link_id}).rowcount == 1
+    """Mark a link as paid for good; False when it was. Raises IllegalTransitionError."""
+    was = LinkStatus(scope.connection.execute(_STATUS, {"id": link_id}).scalar_one())
+    if LINK.move(was, LinkStatus.COMPLETED) is was:
+        return False
+    scope.connection.execute(_COMPLETE, {"id": link_id})
+    return True
 
 
 def page(scope: Scope, asked: ListLinks) -> tuple[list[Link], bool]:

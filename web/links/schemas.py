@@ -112,6 +112,12 @@ class CreateLink(Presentation):
     capture_method: Literal["automatic", "manual"] = doc(
         "Whether money is captured at once or when you ask.", "automatic", default="automatic"
     )
+    capture_after_hours: Annotated[int, Field(ge=1, le=160)] | None = doc(
+        "With `capture_method` manual: after so many hours what you have neither captured nor voided is captured by "
+        "itself; if left out, it is let go when the authorisation runs out.",
+        24,
+        default=None,
+    )
     statement_descriptor: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 .,-]{5,22}\z")] | None = doc(
         "What the payer's statement says, 5 to 22 characters.", "ADAS CHAIRS", default=None
     )

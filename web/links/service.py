@@ -131,7 +131,7 @@ def deactivate(scope: Scope, link_id: str) -> Link:
         return link
     if link.status == "completed":
         raise ConflictError("The link was paid already: there is nothing left to deactivate.")
-    repository.deactivate(scope, link_id)
+    repository.deactivate(scope, link)
     outbox.append(scope, "link.deactivated", link.id, {"link_id": link.id, "deactivated_at": timestamp(scope.now)})
     return replace(link, status="deactivated", deactivated_at=scope.now)
 
@@ -148,7 +148,7 @@ def reactivate(scope: Scope, link_id: str) -> Link:
         raise ConflictError("The link's time has passed: give it a new expires_at, or regenerate it.")
     if link.status == "active":
         return link
-    repository.reactivate(scope, link_id)
+    repository.reactivate(scope, link)
     outbox.append(scope, "link.reactivated", link.id, {"link_id": link.id, "reactivated_at": timestamp(scope.now)})
     return replace(link, status="active", deactivated_at=None)
 

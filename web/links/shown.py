@@ -68,6 +68,7 @@ class LinkObject(Shown):
     branding: Branding | None = doc("How the page looks.", None)
     after_completion: AfterCompletion | None = doc("What the payer meets after paying.", None)
     capture_method: Literal["automatic", "manual"] = doc("When money is captured.", "automatic")
+    capture_after_hours: int | None = doc("When it is captured by itself, in hours after the payer is done.", None)
     statement_descriptor: str | None = doc("What the payer's statement says.", None)
     splits: list[Split] | None = doc("Who else gets a part of each payment.", None)
     regenerated_from: str | None = doc("The link that this one takes the place of.", None)
@@ -122,6 +123,7 @@ def link_json(link: Link, api_base_url: str, now: datetime) -> dict[str, Any]:
         "branding": terms.get("branding"),
         "after_completion": terms.get("after_completion"),
         "capture_method": terms.get("capture_method", "automatic"),
+        "capture_after_hours": terms.get("capture_after_hours"),
         "statement_descriptor": terms.get("statement_descriptor"),
         "splits": terms.get("splits"),
         "regenerated_from": link.regenerated_from,

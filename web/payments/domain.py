@@ -1,18 +1,20 @@
 """The state machines of attempts and payments, as tables. No clock, no database: everything comes in as an argument.
 
-An attempt climbs: submitted < unknown < requires_action < failed < succeeded. Its next state is always the higher of
-where it stands and what the fact says, so late, repeated and reordered facts end in the same state. Money is the
-highest: a capture that arrives after we have called an attempt failed still makes it succeeded.
+An attempt climbs: submitted < unknown < requires_action < authorised < failed < voided < succeeded. Its next state is
+always the higher of where it stands and what the fact says, so late, repeated and reordered facts end alike. Money is
+the highest: a capture that arrives after we have called an attempt failed still makes it succeeded.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
 from regions.money import Money
+from web.gateways.declines import Reason
 from web.gateways.domain import Answer, Fact
+from web.transitions import Machine
 
 
 class AttemptStatus(StrEnum):
@@ -21,7 +23,9 @@ class AttemptStatus(StrEnum):
     SUBMITTED = "submitted"
     UNKNOWN = "unknown"
     REQUIRES_ACTION = "requires_action"
+    AUTHORISED = "authorised"  # the money is set aside and waits for our capture
     FAILED = "failed"
+    VOIDED = "voided"  # it was set aside and has been let go: no money has moved
     SUCCEEDED = "succeeded"
 
 
@@ -30,69 +34,74 @@ class PaymentStatus(StrEnum):
 
     PROCESSING = "processing"
     REQUIRES_ACTION = "requires_action"
+    AUTHORISED = "authorised"  # the payer is done; the money waits for our capture
     FAILED = "failed"
+    VOIDED = "voided"  # the authorisation was let go, or ran out, before anything was captured
     SUCCEEDED = "succeeded"
     SUPERSEDED = "superseded"  # captured, but the link or the session was already paid: the money goes back
 
 
 _A, _P, _F = AttemptStatus, PaymentStatus, Fact
-
+_ATTEMPT_FACTS = (
+    _F.UNKNOWN, _F.NOT_FOUND, _F.PENDING, _F.REQUIRES_ACTION, _F.AUTHORISED, _F.DECLINED, _F.VOIDED, _F.CAPTURED,
+)  # fmt: skip
+_ATTEMPT_ROWS: Mapping[AttemptStatus, tuple[AttemptStatus, ...]] = {
+    # what becomes of it once it is    unknown, not found, pending, an action, authorised, declined, voided, captured
+    _A.SUBMITTED: (
+        _A.UNKNOWN, _A.UNKNOWN, _A.SUBMITTED, _A.REQUIRES_ACTION, _A.AUTHORISED, _A.FAILED, _A.VOIDED, _A.SUCCEEDED,
+    ),
+    _A.UNKNOWN: (
+        _A.UNKNOWN, _A.UNKNOWN, _A.UNKNOWN, _A.REQUIRES_ACTION, _A.AUTHORISED, _A.FAILED, _A.VOIDED, _A.SUCCEEDED,
+    ),
+    _A.REQUIRES_ACTION: (
+        *[_A.REQUIRES_ACTION] * 4, _A.AUTHORISED, _A.FAILED, _A.VOIDED, _A.SUCCEEDED,
+    ),
+    _A.AUTHORISED: (*[_A.AUTHORISED] * 5, _A.FAILED, _A.VOIDED, _A.SUCCEEDED),
+    _A.FAILED: (*[_A.FAILED] * 6, _A.VOIDED, _A.SUCCEEDED),
+    _A.VOIDED: (*[_A.VOIDED] * 7, _A.SUCCEEDED),
+    _A.SUCCEEDED: (_A.SUCCEEDED,) * 8,
+}  # fmt: skip
 ATTEMPT_TRANSITIONS: Mapping[tuple[AttemptStatus, Fact], AttemptStatus] = MappingProxyType(
     {
-        (_A.SUBMITTED, _F.CAPTURED): _A.SUCCEEDED,
-        (_A.SUBMITTED, _F.DECLINED): _A.FAILED,
-        (_A.SUBMITTED, _F.REQUIRES_ACTION): _A.REQUIRES_ACTION,
-        (_A.SUBMITTED, _F.PENDING): _A.SUBMITTED,
-        (_A.SUBMITTED, _F.AUTHORISED): _A.SUBMITTED,
-        (_A.SUBMITTED, _F.NOT_FOUND): _A.UNKNOWN,
-        (_A.SUBMITTED, _F.UNKNOWN): _A.UNKNOWN,
-        (_A.UNKNOWN, _F.CAPTURED): _A.SUCCEEDED,
-        (_A.UNKNOWN, _F.DECLINED): _A.FAILED,
-        (_A.UNKNOWN, _F.REQUIRES_ACTION): _A.REQUIRES_ACTION,
-        (_A.UNKNOWN, _F.PENDING): _A.UNKNOWN,
-        (_A.UNKNOWN, _F.AUTHORISED): _A.UNKNOWN,
-        (_A.UNKNOWN, _F.NOT_FOUND): _A.UNKNOWN,
-        (_A.UNKNOWN, _F.UNKNOWN): _A.UNKNOWN,
-        (_A.REQUIRES_ACTION, _F.CAPTURED): _A.SUCCEEDED,
-        (_A.REQUIRES_ACTION, _F.DECLINED): _A.FAILED,
-        (_A.REQUIRES_ACTION, _F.REQUIRES_ACTION): _A.REQUIRES_ACTION,
-        (_A.REQUIRES_ACTION, _F.PENDING): _A.REQUIRES_ACTION,
-        (_A.REQUIRES_ACTION, _F.AUTHORISED): _A.REQUIRES_ACTION,
-        (_A.REQUIRES_ACTION, _F.NOT_FOUND): _A.REQUIRES_ACTION,
-        (_A.REQUIRES_ACTION, _F.UNKNOWN): _A.REQUIRES_ACTION,
-        (_A.FAILED, _F.CAPTURED): _A.SUCCEEDED,
-        (_A.FAILED, _F.DECLINED): _A.FAILED,
-        (_A.FAILED, _F.REQUIRES_ACTION): _A.FAILED,
-        (_A.FAILED, _F.PENDING): _A.FAILED,
-        (_A.FAILED, _F.AUTHORISED): _A.FAILED,
-        (_A.FAILED, _F.NOT_FOUND): _A.FAILED,
-        (_A.FAILED, _F.UNKNOWN): _A.FAILED,
-        (_A.SUCCEEDED, _F.CAPTURED): _A.SUCCEEDED,
-        (_A.SUCCEEDED, _F.DECLINED): _A.SUCCEEDED,
-        (_A.SUCCEEDED, _F.REQUIRES_ACTION): _A.SUCCEEDED,
-        (_A.SUCCEEDED, _F.PENDING): _A.SUCCEEDED,
-        (_A.SUCCEEDED, _F.AUTHORISED): _A.SUCCEEDED,
-        (_A.SUCCEEDED, _F.NOT_FOUND): _A.SUCCEEDED,
-        (_A.SUCCEEDED, _F.UNKNOWN): _A.SUCCEEDED,
+        (status, fact): then
+        for status, row in _ATTEMPT_ROWS.items()
+        for fact, then in zip(_ATTEMPT_FACTS, row, strict=True)
     }
 )
+ATTEMPT = Machine("attempt", {status: frozenset(row) - {status} for status, row in _ATTEMPT_ROWS.items()})
 
-# What a payment becomes when its attempt has moved. A payment that is not named here for an attempt's state stays.
-PAYMENT_TRANSITIONS: Mapping[tuple[PaymentStatus, AttemptStatus], PaymentStatus] = MappingProxyType(
+_TAKEN = frozenset({_P.SUCCEEDED, _P.SUPERSEDED})
+PAYMENT = Machine(
+    "payment",
     {
-        (_P.PROCESSING, _A.REQUIRES_ACTION): _P.REQUIRES_ACTION,
-        (_P.PROCESSING, _A.FAILED): _P.FAILED,
-        (_P.PROCESSING, _A.SUCCEEDED): _P.SUCCEEDED,
-        (_P.REQUIRES_ACTION, _A.FAILED): _P.FAILED,
-        (_P.REQUIRES_ACTION, _A.SUCCEEDED): _P.SUCCEEDED,
-        (_P.FAILED, _A.SUCCEEDED): _P.SUCCEEDED,  # the money came after all
+        _P.PROCESSING: _TAKEN | {_P.REQUIRES_ACTION, _P.AUTHORISED, _P.FAILED, _P.VOIDED},
+        _P.REQUIRES_ACTION: _TAKEN | {_P.AUTHORISED, _P.FAILED, _P.VOIDED},
+        _P.AUTHORISED: _TAKEN | {_P.FAILED, _P.VOIDED},
+        _P.FAILED: _TAKEN | {_P.VOIDED},  # the money came after all, or was set aside and is let go
+        _P.VOIDED: _TAKEN,
+        _P.SUCCEEDED: frozenset(),
+        _P.SUPERSEDED: frozenset(),
+    },
+)
+# What a payment is to become once its attempt stands there.
+_FOLLOWS: Mapping[AttemptStatus, PaymentStatus] = MappingProxyType(
+    {
+        _A.SUBMITTED: _P.PROCESSING,
+        _A.UNKNOWN: _P.PROCESSING,
+        _A.REQUIRES_ACTION: _P.REQUIRES_ACTION,
+        _A.AUTHORISED: _P.AUTHORISED,
+        _A.FAILED: _P.FAILED,
+        _A.VOIDED: _P.VOIDED,
+        _A.SUCCEEDED: _P.SUCCEEDED,
     }
 )
 
-OPEN_ATTEMPTS = frozenset({_A.SUBMITTED, _A.UNKNOWN, _A.REQUIRES_ACTION})
-OPEN_PAYMENTS = frozenset({_P.PROCESSING, _P.REQUIRES_ACTION})
+OPEN_ATTEMPTS = frozenset({_A.SUBMITTED, _A.UNKNOWN, _A.REQUIRES_ACTION})  # nobody knows yet what becomes of them
+ASKED_ATTEMPTS = OPEN_ATTEMPTS | {_A.AUTHORISED}  # nor for good of these: the gateway is asked again
+OPEN_PAYMENTS = frozenset({_P.PROCESSING, _P.REQUIRES_ACTION, _P.AUTHORISED})  # money may still move
 
 NEVER_ARRIVED = "not_processed"  # the failure code of an attempt that the gateway has never seen
+LET_GO = frozenset({Reason.VOIDED, Reason.AUTHORISATION_EXPIRED})
 
 
 def next_attempt_status(status: AttemptStatus, fact: Fact) -> AttemptStatus:
@@ -101,18 +110,30 @@ def next_attempt_status(status: AttemptStatus, fact: Fact) -> AttemptStatus:
 
 
 def next_payment_status(status: PaymentStatus, attempt: AttemptStatus) -> PaymentStatus:
-    """Where a payment stands once its attempt has moved."""
-    return PAYMENT_TRANSITIONS.get((status, attempt), status)
+    """Where a payment stands once its attempt has moved: where the attempt leads, if it may go there."""
+    then = _FOLLOWS[attempt]
+    return then if PAYMENT.allows(status, then) else status
 
 
 def weigh(
-    answer: Answer, expected: Money, *, known_reference: str | None, age: timedelta, not_found_after: timedelta
+    answer: Answer,
+    expected: Money,
+    *,
+    known_reference: str | None,
+    age: timedelta,
+    not_found_after: timedelta,
+    is_manual: bool = False,
 ) -> Answer:
     """What an answer proves, given what we asked for and when.
 
     "Not found" is a failure only once the gateway's stated delay has passed, and never for an attempt that the gateway
-    has named to us before. A capture of another amount or currency proves nothing: a person has to look.
+    has named to us before. A capture of another amount or currency proves nothing: a person has to look. What is
+    captured of a `is_manual` attempt, our captures tell: of the attempt it proves that the money was set aside.
     """
+    if answer.fact is Fact.DECLINED and answer.code in LET_GO:
+        return replace(answer, fact=Fact.VOIDED)
+    if answer.fact is Fact.CAPTURED and is_manual and answer.moved and answer.moved.currency == expected.currency:
+        return replace(answer, fact=Fact.AUTHORISED, moved=expected)
     if answer.fact in {Fact.CAPTURED, Fact.AUTHORISED} and answer.moved != expected:
         return Answer(Fact.UNKNOWN, code="amount_mismatch")
     if answer.fact is not Fact.NOT_FOUND:

@@ -1,6 +1,7 @@
 """The payments family, as this package writes it."""
 
 from regions.events import timestamp
+from regions.money import Money
 from regions.vault import SealedJson
 from web import outbox
 from web.db.scope import Scope
@@ -37,16 +38,40 @@ def requires_action(scope: Scope, attempt: Attempt, kind: ActionKind) -> None:
     outbox.append(scope, "payment.requires_action", attempt.payment_id, data)
 
 
+def authorised(scope: Scope, payment: Payment, attempt: Attempt, reference: str) -> None:
+    """`payment.authorised`: the money is set aside, and waits for a capture until then."""
+    data = {**_subject(payment, attempt), "gateway_reference": reference, "authorised_at": timestamp(scope.now)}
+    moments = (("authorised_until", payment.authorised_until), ("capture_after", payment.capture_after))
+    outbox.append(
+        scope, "payment.authorised", payment.id, data | {name: timestamp(at) for name, at in moments if at is not None}
+    )
+
+
+def voided(scope: Scope, payment: Payment, attempt: Attempt, released_minor: int, code: str) -> None:
+    """`payment.voided`: what was set aside and not captured is the payer's again."""
+    data = _subject(payment, attempt) | {
+        "amount_minor": released_minor,
+        "captured_minor": payment.captured_minor,
+        "void_reason": code,
+        "voided_at": timestamp(scope.now),
+    }
+    outbox.append(scope, "payment.voided", payment.id, data)
+
+
 def succeeded(
-    scope: Scope, payment: Payment, attempt: Attempt, reference: str, card_brand: str | None, *, is_late: bool
+    scope: Scope, payment: Payment, attempt: Attempt, reference: str, card_brand: str | None, *, moved: Money
 ) -> None:
-    """`payment.succeeded`: the gateway has captured the money. A superseded payment's capture is one, and late."""
+    """`payment.succeeded`: the gateway has captured money for the first time, this much.
+
+    A superseded payment's capture is one, and late.
+    """
     data = {
         **_subject(payment, attempt),
+        "amount_minor": moved.amount_minor,
         "gateway_account": attempt.gateway_account,
         "gateway_reference": reference,
         "method": attempt.method,
-        "is_late": is_late,
+        "is_late": payment.is_late,
         "succeeded_at": timestamp(scope.now),
     }
     if card_brand:

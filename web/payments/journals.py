@@ -3,21 +3,21 @@
 from regions.money import Money
 from web import ledger
 from web.db.scope import Scope
-from web.ledger.domain import gateway_clearing
+from web.ledger.domain import MERCHANT_PAYABLE_PENDING, gateway_clearing
 from web.payments.domain import PaymentStatus
 from web.payments.models import Payment
 
 PAYER_REFUNDABLE = "payer_refundable"
 
 
-def post_capture(scope: Scope, payment: Payment, gateway: str) -> None:
-    """Book captured money: the gateway holds it, we owe it to the merchant, or to the payer if it has to go back."""
-    amount = Money(payment.captured_minor, payment.currency)
-    if payment.status is PaymentStatus.SUPERSEDED:
-        journal = _transfer("payment", payment.id, scope, gateway_clearing(gateway), PAYER_REFUNDABLE, amount)
-    else:
-        journal = ledger.payment_journal(payment.id, gateway, amount, scope.now)
-    ledger.post_journal(scope, journal)
+def post_capture(scope: Scope, payment: Payment, gateway: str, amount: Money, capture_id: str | None = None) -> None:
+    """Book captured money: the gateway holds it, we owe it to the merchant, or to the payer if it has to go back.
+
+    What is captured at once is booked as the payment, what we asked for as that capture.
+    """
+    kind, source_id = ("payment", payment.id) if capture_id is None else ("capture", capture_id)
+    owed = PAYER_REFUNDABLE if payment.status is PaymentStatus.SUPERSEDED else MERCHANT_PAYABLE_PENDING
+    ledger.post_journal(scope, _transfer(kind, source_id, scope, gateway_clearing(gateway), owed, amount))
 
 
 def post_refund(scope: Scope, payment: Payment, gateway: str, refund_id: str, amount: Money) -> None:

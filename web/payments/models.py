@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from web.gateways.domain import CaptureMode
 from web.payments.domain import AttemptStatus, PaymentStatus
 
 
@@ -18,12 +19,18 @@ class Payment:
     currency: str
     status: PaymentStatus
     failure_code: str | None
+    capturable_minor: int  # set aside at the gateway, and neither captured nor asked for yet
+    pending_capture_minor: int
     captured_minor: int
     refunded_minor: int
     pending_refund_minor: int
     disputed_minor: int
     is_late: bool
     created_at: datetime
+    authorised_at: datetime | None
+    authorised_until: datetime | None  # then we let the rest go, before the gateway does
+    capture_after: datetime | None  # then we capture the rest by ourselves
+    released_at: datetime | None  # from then on nothing is set aside any more
     succeeded_at: datetime | None
     failed_at: datetime | None
 
@@ -39,6 +46,8 @@ class Attempt:
     gateway_reference: str | None
     method: str
     card_brand: str | None
+    capture_mode: CaptureMode
+    authorisation_seconds: int  # how long the gateway sets money aside for us
     amount_minor: int
     currency: str
     status: AttemptStatus
@@ -54,9 +63,11 @@ class Standing:
 
     payment: Payment
     attempt: Attempt
+    is_latest: bool  # whether no other attempt has followed it
     capacity: int | None  # how many payments the link takes; None: any number
     link_status: str
     link_expires_at: datetime | None
+    capture_after_hours: int | None  # what the link says about a manual capture that nobody asks for
     session_status: str
     has_room: bool  # whether this payment has one of the link's slots, or could have
     session_winner: str | None

@@ -7,10 +7,10 @@ import orjson
 from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from web.db.scope import Scope
-from web.gateways.domain import Answer, Fact
+from web.gateways.domain import Answer, CaptureMode, Fact
 from web.http.paging import Listing, fetch
 from web.payments import slots
-from web.payments.domain import AttemptStatus, PaymentStatus
+from web.payments.domain import ATTEMPT, PAYMENT, AttemptStatus, PaymentStatus
 from web.payments.models import Attempt, DueAttempt, Payment, Standing
 from web.payments.schemas import ListPayments
 
@@ -22,10 +22,10 @@ INSERT INTO payments (id, merchant_id, livemode, link_id, session_id, amount_min
 VALUES (:id, :merchant_id, :livemode, :link_id, :session_id, :amount_minor, :currency, 'processing', :now)
 """)
 _INSERT_ATTEMPT = text("""
-INSERT INTO attempts (id, merchant_id, payment_id, gateway, gateway_account, method, payment_token, amount_minor,
-                      currency, status, created_at, resolve_after, routing)
-VALUES (:id, :merchant_id, :payment_id, :gateway, :gateway_account, :method, :payment_token, :amount_minor,
-        :currency, 'submitted', :now, :resolve_after, CAST(:routing AS jsonb))
+INSERT INTO attempts (id, merchant_id, payment_id, gateway, gateway_account, method, payment_token, capture_mode,
+                      authorisation_seconds, amount_minor, currency, status, created_at, resolve_after, routing)
+VALUES (:id, :merchant_id, :payment_id, :gateway, :gateway_account, :method, :payment_token, :capture_mode,
+        :authorisation_seconds, :amount_minor, :currency, 'submitted', :now, :resolve_after, CAST(:routing AS jsonb))
 """)
 _GET_PAYMENT = text(f"SELECT {_PAYMENT} FROM payments p WHERE p.id = :id AND p.livemode = :livemode")  # noqa: S608
 _LOCK_PAYMENT = text(f"{_GET_PAYMENT.text} FOR NO KEY UPDATE")
@@ -38,13 +38,15 @@ _TRAIL = text("""
 SELECT id, gateway, gateway_account, gateway_reference, method, status, decline_code, routing, created_at, finished_at
   FROM attempts WHERE payment_id = :id ORDER BY created_at, id
 """)
+_LATEST_ID = text("SELECT id FROM attempts WHERE payment_id = :id ORDER BY created_at DESC, id DESC LIMIT 1")
 _LATEST_ATTEMPTS = text(f"""
 SELECT DISTINCT ON (a.payment_id) {_ATTEMPT} FROM attempts a WHERE a.payment_id = ANY (:ids)
  ORDER BY a.payment_id, a.created_at DESC, a.id DESC
 """)  # noqa: S608
 _PAYMENT_OF_SESSION = text(f"""
 SELECT {_PAYMENT} FROM payments p WHERE p.session_id = :id
- ORDER BY p.status = 'succeeded' DESC, p.status IN ('processing', 'requires_action') DESC, p.created_at DESC, p.id DESC
+ ORDER BY p.status = 'succeeded' DESC, p.status IN ('processing', 'requires_action', 'authorised') DESC,
+          p.created_at DESC, p.id DESC
  LIMIT 1
 """)  # noqa: S608
 _WHERE = text("""
@@ -54,7 +56,9 @@ SELECT p.id AS payment_id, p.link_id, p.session_id, p.livemode,
  WHERE a.id = :id
 """)
 _LINK = text("""
-SELECT status, expires_at, CASE usage WHEN 'single' THEN 1 ELSE max_payments END AS capacity FROM links WHERE id = :id
+SELECT status, expires_at, CASE usage WHEN 'single' THEN 1 ELSE max_payments END AS capacity,
+       CAST(terms ->> 'capture_after_hours' AS integer) AS capture_after_hours
+  FROM links WHERE id = :id
 """)
 _LOCK_LINK = text(f"{_LINK.text} FOR NO KEY UPDATE")
 _LOCK_SESSION = text("SELECT status FROM checkout_sessions WHERE id = :id FOR NO KEY UPDATE")
@@ -72,13 +76,16 @@ UPDATE attempts
 """)
 _SAVE_PAYMENT = text("""
 UPDATE payments
-   SET status = :status, failure_code = :failure_code, captured_minor = :captured_minor, is_late = :is_late,
-       succeeded_at = :succeeded_at, failed_at = :failed_at
+   SET status = :status, failure_code = :failure_code, capturable_minor = :capturable_minor,
+       pending_capture_minor = :pending_capture_minor, captured_minor = :captured_minor, is_late = :is_late,
+       authorised_at = :authorised_at, authorised_until = :authorised_until, capture_after = :capture_after,
+       released_at = :released_at, succeeded_at = :succeeded_at, failed_at = :failed_at
  WHERE id = :id
 """)
 _CLAIM_DUE = text("""
 WITH due AS (
-  SELECT id FROM attempts WHERE status IN ('submitted', 'requires_action', 'unknown') AND resolve_after <= :now
+  SELECT id FROM attempts
+   WHERE status IN ('submitted', 'requires_action', 'unknown', 'authorised') AND resolve_after <= :now
      AND gateway <> ALL(:shut)
    ORDER BY resolve_after LIMIT :limit FOR UPDATE SKIP LOCKED
 )
@@ -91,6 +98,10 @@ _WHOSE = text("""
 SELECT a.id, a.merchant_id, p.livemode, a.gateway
   FROM attempts a JOIN payments p ON p.id = a.payment_id WHERE a.id = :id
 """)
+_SAVED = (
+    "id", "failure_code", "capturable_minor", "pending_capture_minor", "captured_minor", "is_late", "authorised_at",
+    "authorised_until", "capture_after", "released_at", "succeeded_at", "failed_at",
+)  # fmt: skip
 
 
 def insert_payment(scope: Scope, values: Mapping[str, Any]) -> None:
@@ -176,9 +187,11 @@ def lock_for_outcome(scope: Scope, attempt_id: str) -> Standing | None:
     return Standing(
         payment=payment,
         attempt=attempt,
+        is_latest=_one(scope, _LATEST_ID, payment.id)["id"] == attempt_id,
         capacity=link["capacity"],
         link_status=link["status"],
         link_expires_at=link["expires_at"],
+        capture_after_hours=link["capture_after_hours"],
         session_status=session["status"],
         has_room=link["capacity"] is None or slots.has_room(scope, where["link_id"], payment.id, link["capacity"]),
         session_winner=scope.connection.execute(_SESSION_WINNER, {"id": where["session_id"]}).scalar_one_or_none(),
@@ -188,9 +201,13 @@ def lock_for_outcome(scope: Scope, attempt_id: str) -> Standing | None:
 def save_attempt(
     scope: Scope, attempt: Attempt, status: AttemptStatus, answer: Answer, resolve_after: datetime
 ) -> None:
-    """Write what an answer has taught about an attempt. A missing value keeps the old one: nothing known is lost."""
+    """Write what an answer has taught about an attempt. A missing value keeps the old one: nothing known is lost.
+
+    Raises IllegalTransitionError.
+    """
+    ATTEMPT.move(attempt.status, status)
     card = answer.card
-    is_final = status in {AttemptStatus.FAILED, AttemptStatus.SUCCEEDED}
+    is_final = status in {AttemptStatus.FAILED, AttemptStatus.VOIDED, AttemptStatus.SUCCEEDED}
     scope.connection.execute(
         _SAVE_ATTEMPT,
         {
@@ -200,7 +217,7 @@ def save_attempt(
             # A hosted page has a reference of its own until there is a payment; money is found by the payment's.
             "has_money": answer.fact in {Fact.CAPTURED, Fact.AUTHORISED},
             "action_url": answer.action.url if answer.action else None,
-            "decline_code": answer.code if answer.fact is Fact.DECLINED else None,
+            "decline_code": answer.code if answer.fact in {Fact.DECLINED, Fact.VOIDED} else None,
             "card_token": card.fingerprint if card else None,
             "card_brand": card.brand if card else None,
             "card_last4": card.last4 if card else None,
@@ -211,20 +228,11 @@ def save_attempt(
     )
 
 
-def save_payment(scope: Scope, payment: Payment) -> None:
-    """Write what an outcome may change of a payment."""
-    scope.connection.execute(
-        _SAVE_PAYMENT,
-        {
-            "id": payment.id,
-            "status": payment.status.value,
-            "failure_code": payment.failure_code,
-            "captured_minor": payment.captured_minor,
-            "is_late": payment.is_late,
-            "succeeded_at": payment.succeeded_at,
-            "failed_at": payment.failed_at,
-        },
-    )
+def save_payment(scope: Scope, payment: Payment, was: PaymentStatus) -> None:
+    """Write what an outcome may change of a payment that was in that state. Raises IllegalTransitionError."""
+    PAYMENT.move(was, payment.status)
+    values = {name: getattr(payment, name) for name in _SAVED} | {"status": payment.status.value}
+    scope.connection.execute(_SAVE_PAYMENT, values)
 
 
 def claim_due_attempts(
@@ -259,4 +267,5 @@ def _payment(row: RowMapping) -> Payment:
 
 
 def _attempt(row: RowMapping) -> Attempt:
-    return Attempt(**{**row, "status": AttemptStatus(row["status"])})
+    words = {"status": AttemptStatus(row["status"]), "capture_mode": CaptureMode(row["capture_mode"])}
+    return Attempt(**{**row, **words})

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import StringConstraints
 
 from regions.events import timestamp
+from web.gateways.domain import CaptureMode
 from web.http.bodies import Text
 from web.http.contract import Shown, doc
 from web.http.paging import Paged
@@ -34,9 +35,15 @@ class PaymentObject(Shown):
     id: str = doc("The payment's id.", "pay_eu_06p0wz7b4hk53g6qyt8nwc2mse")
     object: Literal["payment"] = doc("What this is.", "payment")
     link_id: str = doc("The link that was paid.", "plink_eu_06p0wz3q4hk53g6qyt8nwc2mse")
-    status: PaymentStatus = doc("How it stands. `superseded`: captured, and on its way back to the payer.", "succeeded")
+    status: PaymentStatus = doc(
+        "How it stands. `authorised`: set aside, and waits for your capture; `voided`: let go, or run out, before any "
+        "capture; `superseded`: captured, and on its way back to the payer.",
+        "succeeded",
+    )
     amount_minor: int = doc("What the payer agreed to pay, in minor units of `currency`.", 1999)
     currency: str = doc("ISO 4217 code.", "EUR")
+    capture_method: CaptureMode = doc("Whether the money is taken at once, or when you ask.", "automatic")
+    capturable_minor: int = doc("What is set aside and can be captured, in minor units of `currency`.", 0)
     captured_minor: int = doc("What has arrived, in minor units of `currency`.", 1999)
     refunded_minor: int = doc("What has gone back, in minor units of `currency`.", 0)
     method: str = doc("How the payer paid.", "card")
@@ -45,6 +52,7 @@ class PaymentObject(Shown):
     gateway_reference: str | None = doc("That gateway's name for it.", "psp_8f14e45fceea")
     is_late: bool = doc("True if the money came after what it pays for had ended.", False)
     livemode: bool = doc("True if real money moved.", False)
+    authorised_until: datetime | None = doc("Until when it can be captured (RFC 3339, UTC).", None)
     created_at: datetime = doc("When the payer submitted it (RFC 3339, UTC).", "2026-03-14T09:26:53.589793Z")
     succeeded_at: datetime | None = doc("When it succeeded (RFC 3339, UTC).", "2026-03-14T09:26:55.102030Z")
 
@@ -117,6 +125,8 @@ def payment_json(payment: Payment, attempt: Attempt) -> dict[str, Any]:
         "status": payment.status.value,
         "amount_minor": payment.amount_minor,
         "currency": payment.currency,
+        "capture_method": attempt.capture_mode.value,
+        "capturable_minor": payment.capturable_minor,
         "captured_minor": payment.captured_minor,
         "refunded_minor": payment.refunded_minor,
         "method": attempt.method,
@@ -125,6 +135,7 @@ def payment_json(payment: Payment, attempt: Attempt) -> dict[str, Any]:
         "gateway_reference": attempt.gateway_reference,
         "is_late": payment.is_late,
         "livemode": payment.livemode,
+        "authorised_until": _moment(payment.authorised_until),
         "created_at": timestamp(payment.created_at),
         "succeeded_at": _moment(payment.succeeded_at),
     }

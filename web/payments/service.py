@@ -7,24 +7,20 @@ from typing import Any
 from regions.ids import new_id
 from regions.money import Money
 from regions.vault import SealedJson
-from web.checkout import sessions
+from web.captures import orders as captures
 from web.db.scope import Scope
-from web.gateways.domain import Answer, Authorisation, Fact, Inquiry
-from web.links import service as links
-from web.payments import events, journals, repository, slots
+from web.gateways.declines import Reason
+from web.gateways.domain import Answer, Authorisation, CaptureMode, Fact, Inquiry
+from web.payments import arrival, events, repository, slots
 from web.payments.domain import (
     AttemptStatus,
-    Capacity,
     PaymentStatus,
-    came_late,
     next_attempt_status,
     next_payment_status,
-    place_capture,
     resolve_delay,
     weigh,
 )
 from web.payments.models import Attempt, Payment, Standing
-from web.refunds import service as refunds
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +28,9 @@ log = logging.getLogger(__name__)
 SENDER_LEASE = timedelta(seconds=30)
 # A payer at the bank gets this long before we ask the gateway on our own.
 PAYER_LEASE = timedelta(seconds=60)
+# We let an authorisation go this long before the gateway would, and ask about it this long after.
+BEFORE_EXPIRY = timedelta(hours=1)
+AFTER_EXPIRY = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +47,8 @@ class NewPayment:
     method: str = "card"
     is_sent: bool = True  # False: it fails before its attempt reaches the gateway
     routing: Mapping[str, Any] | None = None  # why it goes to that gateway
+    capture: CaptureMode = CaptureMode.AUTOMATIC
+    authorisation_lifetime: timedelta = timedelta(days=7)  # the gateway's
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ def create_payment(scope: Scope, new: NewPayment) -> Created:
             "gateway_account": new.gateway_account,
             "method": new.method,
             "payment_token": new.payment_token,
+            "capture_mode": new.capture.value,
+            "authorisation_seconds": _seconds(new.authorisation_lifetime),
             "amount_minor": new.amount.amount_minor,
             "currency": new.amount.currency,
             "resolve_after": scope.now + SENDER_LEASE,
@@ -97,6 +100,7 @@ class NextAttempt:
     gateway_account: str
     payment_token: str
     routing: Mapping[str, Any]
+    authorisation_lifetime: timedelta
 
 
 # Asked after a definite failure: True when the payment's next attempt has been written, by `try_again`.
@@ -131,6 +135,7 @@ def apply_outcome(
         known_reference=attempt.gateway_reference,
         age=age,
         not_found_after=not_found_after,
+        is_manual=attempt.capture_mode is CaptureMode.MANUAL,
     )
     if said.code == "amount_mismatch":
         log.error("gateway captured another amount than asked for", extra={"attempt_id": attempt.id})
@@ -140,60 +145,67 @@ def apply_outcome(
     wait = resolve_delay(attempt.resolve_count, not_found_after - age if is_waiting_for_proof else None)
     if status is AttemptStatus.REQUIRES_ACTION:
         wait = max(wait, PAYER_LEASE)
+    if status is AttemptStatus.AUTHORISED and attempt.capture_mode is CaptureMode.MANUAL:
+        wait = _lifetime(attempt) + AFTER_EXPIRY
     repository.save_attempt(scope, attempt, status, said, scope.now + wait)
-    if next_payment_status(standing.payment.status, status) is standing.payment.status:
-        return standing.payment
+    return _follow(scope, standing, status, said, onward)
+
+
+def _follow(scope: Scope, standing: Standing, status: AttemptStatus, said: Answer, onward: Onward | None) -> Payment:
+    """What an attempt's new state means for its payment. Of one that another attempt followed, only money counts."""
+    payment, attempt = standing.payment, standing.attempt
+    if said.fact is Fact.AUTHORISED and status is AttemptStatus.FAILED:
+        captures.order_void_once(scope, payment, attempt, "superseded")  # nobody waits for that money any more
+    if status is AttemptStatus.SUCCEEDED is not attempt.status and payment.status in arrival.TAKEN:
+        log.error("two attempts of a payment have taken money", extra={"attempt_id": attempt.id})
+    is_past = not standing.is_latest and status is not AttemptStatus.SUCCEEDED
+    is_unmoved = is_past or next_payment_status(payment.status, status) is payment.status
     match status:
+        case _ if said.fact is Fact.VOIDED and not is_past and (payment.capturable_minor or not is_unmoved):
+            return arrival.release(scope, standing, said.code or Reason.VOIDED)
+        case _ if is_unmoved:
+            return payment
         case AttemptStatus.SUCCEEDED:
-            return _succeed(scope, standing, said)
+            reference = said.gateway_reference or attempt.gateway_reference or ""
+            brand = (said.card.brand if said.card else None) or attempt.card_brand
+            moved = Money(attempt.amount_minor, attempt.currency)
+            return arrival.take(scope, standing, arrival.Taken(moved, reference, brand))
         case AttemptStatus.FAILED:
-            if onward is not None and onward(scope, standing, said):
-                return standing.payment
-            return _fail(scope, standing, said)
+            is_going_on = onward is not None and onward(scope, standing, said)
+            return payment if is_going_on else _fail(scope, standing, said)
+        case AttemptStatus.AUTHORISED:
+            return _authorise(scope, standing, said)
         case _:
             return _await_payer(scope, standing, said)
 
 
-def _succeed(scope: Scope, standing: Standing, said: Answer) -> Payment:
-    """Money has been captured: it pays for the link, or goes back because something else already has."""
+def _authorise(scope: Scope, standing: Standing, said: Answer) -> Payment:
+    """The money is set aside: the payer is done. It waits for a capture; what has no place any more is let go."""
     payment, attempt = standing.payment, standing.attempt
-    capacity = Capacity(standing.has_room, standing.session_winner)
-    status = place_capture(payment.id, capacity)
-    is_superseded = status is PaymentStatus.SUPERSEDED
-    is_late = is_superseded or came_late(
-        scope.now, link_expires_at=standing.link_expires_at, is_session_expired=standing.session_status == "expired"
-    )
-    paid = replace(
+    is_ours = attempt.capture_mode is CaptureMode.MANUAL
+    hours = standing.capture_after_hours if is_ours else None
+    held = replace(
         payment,
-        status=status,
-        failure_code=None,
-        failed_at=None,
-        captured_minor=attempt.amount_minor,
-        is_late=is_late,
-        succeeded_at=scope.now,
+        status=PaymentStatus.AUTHORISED,
+        capturable_minor=attempt.amount_minor if is_ours else 0,
+        is_late=arrival.is_late(scope, standing),
+        authorised_at=scope.now,
+        authorised_until=scope.now + _lifetime(attempt) if is_ours else None,
+        capture_after=None if hours is None else scope.now + timedelta(hours=hours),
     )
-    repository.save_payment(scope, paid)
-    if not is_superseded:
-        if standing.capacity is not None:
-            slots.use(scope, payment.link_id, payment.id, standing.capacity)
-            if slots.used(scope, payment.link_id) >= standing.capacity:
-                links.complete(scope, payment.link_id, payment.id)
-        sessions.complete(scope, payment.session_id, payment.link_id, payment.id)
-    reference = said.gateway_reference or attempt.gateway_reference or ""
-    brand = (said.card.brand if said.card else None) or attempt.card_brand
-    events.succeeded(scope, paid, attempt, reference, brand, is_late=is_late)
-    journals.post_capture(scope, paid, attempt.gateway)
-    if is_superseded:
-        refunds.order(scope, paid, Money(paid.captured_minor, paid.currency), "superseded", wait=timedelta(0))
-    return paid
+    repository.save_payment(scope, held, payment.status)
+    events.authorised(scope, held, attempt, said.gateway_reference or attempt.gateway_reference or "")
+    if is_ours and not arrival.has_place(standing):
+        captures.order_void_once(scope, held, attempt, "superseded")
+    return held
 
 
 def _fail(scope: Scope, standing: Standing, said: Answer) -> Payment:
     """A definite failure: the slot is free again, and the payer may retry."""
     payment, attempt = standing.payment, standing.attempt
     code = said.code or "card_declined"
-    lost = replace(payment, status=PaymentStatus.FAILED, failure_code=code, failed_at=scope.now)
-    repository.save_payment(scope, lost)
+    lost = replace(payment, status=PaymentStatus.FAILED, failure_code=code, failed_at=scope.now, capturable_minor=0)
+    repository.save_payment(scope, lost, payment.status)
     slots.release(scope, payment.link_id, payment.id)
     events.failed(scope, lost, attempt, said.gateway_reference or attempt.gateway_reference, code)
     return lost
@@ -211,6 +223,8 @@ def try_again(scope: Scope, standing: Standing, following: NextAttempt) -> str:
             "gateway_account": following.gateway_account,
             "method": standing.attempt.method,
             "payment_token": following.payment_token,
+            "capture_mode": standing.attempt.capture_mode.value,
+            "authorisation_seconds": _seconds(following.authorisation_lifetime),
             "amount_minor": payment.amount_minor,
             "currency": payment.currency,
             "resolve_after": scope.now + SENDER_LEASE,
@@ -224,7 +238,15 @@ def try_again(scope: Scope, standing: Standing, following: NextAttempt) -> str:
 def _await_payer(scope: Scope, standing: Standing, said: Answer) -> Payment:
     """The gateway wants the payer to come by; the slot stays held."""
     waiting = replace(standing.payment, status=PaymentStatus.REQUIRES_ACTION)
-    repository.save_payment(scope, waiting)
+    repository.save_payment(scope, waiting, standing.payment.status)
     if said.action is not None:
         events.requires_action(scope, standing.attempt, said.action.kind)
     return waiting
+
+
+def _seconds(lifetime: timedelta) -> int:
+    return int((lifetime - BEFORE_EXPIRY).total_seconds())
+
+
+def _lifetime(attempt: Attempt) -> timedelta:
+    return timedelta(seconds=attempt.authorisation_seconds)

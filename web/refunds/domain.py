@@ -6,6 +6,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from web.gateways.domain import StepFact
+from web.transitions import Machine
 
 
 class RefundStatus(StrEnum):
@@ -37,6 +38,15 @@ REFUND_TRANSITIONS: Mapping[tuple[RefundStatus, StepFact], RefundStatus] = Mappi
         (_S.SUCCEEDED, _F.NOT_FOUND): _S.SUCCEEDED,
         (_S.SUCCEEDED, _F.UNKNOWN): _S.SUCCEEDED,
     }
+)
+
+REFUND = Machine(
+    "refund",
+    {
+        _S.PENDING: frozenset({_S.FAILED, _S.SUCCEEDED}),
+        _S.FAILED: frozenset({_S.SUCCEEDED}),
+        _S.SUCCEEDED: frozenset(),
+    },
 )
 
 

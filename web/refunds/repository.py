@@ -7,7 +7,7 @@ from sqlalchemy import Connection, RowMapping, text
 
 from web.db.scope import Scope
 from web.http.paging import Listing, fetch
-from web.refunds.domain import RefundStatus
+from web.refunds.domain import REFUND, RefundStatus
 from web.refunds.models import DueRefund, Owner, Refund
 from web.refunds.schemas import ListRefunds
 
@@ -95,7 +95,8 @@ def save(
     failure_code: str | None,
     resolve_after: datetime,
 ) -> None:
-    """Write what an answer has taught about a refund."""
+    """Write what an answer has taught about a refund. Raises IllegalTransitionError."""
+    REFUND.move(refund.status, status)
     scope.connection.execute(
         _SAVE,
         {

@@ -6,7 +6,7 @@ from web.console.reading import Build
 
 PAGE_ROWS = 50
 LINK_STATUSES = ("active", "expired", "completed", "deactivated")
-PAYMENT_STATUSES = ("succeeded", "processing", "requires_action", "failed", "superseded")
+PAYMENT_STATUSES = ("succeeded", "authorised", "processing", "requires_action", "failed", "voided", "superseded")
 
 # Expiry is evaluated on read.
 _LINK_STATUS = "CASE WHEN status = 'active' AND expires_at <= now() THEN 'expired' ELSE status END"

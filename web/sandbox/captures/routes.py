@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, StrictBool, StrictInt
 
 from web.sandbox.captures import repository, service
+from web.sandbox.control.answers import answer_of
 from web.sandbox.database import Conn
 from web.sandbox.edge import auth, context
 from web.sandbox.edge.idempotency import Answer, respond
@@ -43,7 +44,7 @@ def capture(payment_id: str) -> Response:
 
     def work(connection: Conn) -> Answer:
         taken = service.capture(connection, settings, account.name, payment_id, **wish.model_dump())
-        return Answer(taken.document())
+        return answer_of(connection, settings, account.name, taken.document())
 
     return respond(account, body, work)
 
@@ -55,7 +56,8 @@ def void(payment_id: str) -> Response:
     wish = VoidRequest.model_validate(body)
 
     def work(connection: Conn) -> Answer:
-        return Answer(service.void(connection, settings, account.name, payment_id, wish.reference).document())
+        done = service.void(connection, settings, account.name, payment_id, wish.reference)
+        return answer_of(connection, settings, account.name, done.document())
 
     return respond(account, body, work)
 

@@ -158,7 +158,11 @@ def _decide(connection: Conn, settings: Settings, payment: Payment, outcome: Out
     }.get(outcome.status)
     if outcome.status == "requires_action" and METHODS[payment.method].is_pushed:
         due_in_seconds = settings.transfer_seconds
-    return _announce(connection, settings, payment, outcome, due_in_seconds)
+    decided = _announce(connection, settings, payment, outcome, due_in_seconds).payment
+    is_charge = outcome.status in {"captured", "authorised"}
+    is_held = outcome.is_held or (is_charge and faults.take_timeout(connection, decided.account))
+    is_lost = outcome.is_lost or (is_charge and faults.take_error(connection, decided.account))
+    return Result(decided, settings.hold_seconds if is_held else 0, is_lost)
 
 
 def _announce(
@@ -169,7 +173,4 @@ def _announce(
         outbox.enqueue(connection, decided.account, f"payment.{outcome.status}", decided.document(settings.base_url))
     if outcome.status == "captured" and is_disputed_later(decided):
         repository.plan_dispute(connection, decided.id, settings.dispute_seconds)
-    is_charge = outcome.status in {"captured", "authorised"}
-    is_held = outcome.is_held or (is_charge and faults.take_timeout(connection, decided.account))
-    is_lost = outcome.is_lost or (is_charge and faults.take_error(connection, decided.account))
-    return Result(decided, settings.hold_seconds if is_held else 0, is_lost)
+    return Result(decided)

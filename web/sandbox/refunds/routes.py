@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, StrictInt
 
+from web.sandbox.control.answers import answer_of
 from web.sandbox.database import Conn
 from web.sandbox.edge import auth, context
 from web.sandbox.edge.idempotency import Answer, respond
@@ -42,7 +43,7 @@ def create(payment_id: str) -> Response:
             amount_minor=wish.amount_minor,
             currency=wish.currency,
         )
-        return Answer(refund.document())
+        return answer_of(connection, settings, account.name, refund.document())
 
     return respond(account, body, work)
 

@@ -44,7 +44,7 @@ class Item:
     amount_minor: int
     created_at: datetime
     refund_id: str | None = None
-    refund_reference: str | None = None
+    own_reference: str | None = None  # the merchant's, of the refund or of the capture that it asked for
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def line_of(item: Item, booked_at: datetime) -> Line:
         payment_method=item.brand,
         variant=_VARIANTS.get(item.brand, item.brand),
         modification_reference=item.refund_id or item.capture_reference,
-        modification_merchant_reference=item.refund_reference or AUTOMATIC,
+        modification_merchant_reference=item.own_reference or AUTOMATIC,
         gross_currency=item.currency,
         gross_minor=gross_minor,
         net_currency=item.currency,

@@ -14,7 +14,8 @@ from web.sandbox.settlement.domain import Item, Line
 _LINE_COLUMNS = ", ".join(field.name for field in fields(Line))
 _PAYMENTS = """
 SELECT p.id AS payment_id, c.id AS capture_reference, p.reference AS attempt_reference,
-       coalesce(p.brand, p.method) AS brand, c.currency, c.amount_minor, p.created_at
+       coalesce(p.brand, p.method) AS brand, c.currency, c.amount_minor, p.created_at,
+       c.reference AS own_reference
   FROM captures AS c JOIN payments AS p ON p.id = c.payment_id
  WHERE c.account = %s AND c.status = 'succeeded' AND c.batch_id IS NULL AND c.captured_at < %s
  ORDER BY p.created_at, c.id FOR UPDATE OF c
@@ -22,7 +23,7 @@ SELECT p.id AS payment_id, c.id AS capture_reference, p.reference AS attempt_ref
 _REFUNDS = """
 SELECT p.id AS payment_id, '' AS capture_reference, p.reference AS attempt_reference,
        coalesce(p.brand, p.method) AS brand,
-       r.currency, r.amount_minor, r.created_at, r.id AS refund_id, r.reference AS refund_reference
+       r.currency, r.amount_minor, r.created_at, r.id AS refund_id, r.reference AS own_reference
   FROM refunds AS r JOIN payments AS p ON p.id = r.payment_id
  WHERE r.account = %s AND r.status = 'succeeded' AND r.batch_id IS NULL AND r.succeeded_at < %s
  ORDER BY r.created_at, r.id FOR UPDATE OF r

@@ -1,11 +1,13 @@
 -- Every money movement that we booked and that a gateway must report: one per succeeded payment and per succeeded refund.
 with journals as (
-    select distinct kind, source_id, accounting_date from {{ ref('int_journal_entries') }}
+    select distinct case kind when 'capture' then 'payment' else kind end as kind, source_id, accounting_date
+    from {{ ref('int_journal_entries') }}
+    where kind in ('payment', 'capture', 'refund')
 ),
 
 items as (
     select
-        payment_id as item_id,
+        item_id,
         'payment' as kind,
         payment_id,
         livemode,
@@ -13,13 +15,18 @@ items as (
         merchant_id,
         gateway,
         gateway_account,
+<<<<<<< HEAD
         gateway_reference as payment_reference,
         gateway_reference as movement_reference,
         attempt_id as movement_merchant_reference,
+=======
+        movement_reference,
+        movement_merchant_reference,
+>>>>>>> 000d6a4 (Set money aside and capture it when asked: one transition table a noun, captures, voids, expiry)
         currency,
         amount_minor,
         succeeded_at as occurred_at
-    from {{ ref('stg_payment_succeeded') }}
+    from {{ ref('int_captures') }}
 
     union all
 

@@ -28,6 +28,22 @@ refunds as (
     group by payment_id
 ),
 
+authorised as (
+    select payment_id, max(authorised_at) as authorised_at from {{ ref('stg_payment_authorised') }} group by payment_id
+),
+
+voided as (
+    select payment_id, max_by(void_reason, sequence) as void_reason
+    from {{ ref('stg_payment_voided') }}
+    group by payment_id
+),
+
+captures as (
+    select payment_id, cast(sum(amount_minor) as bigint) as captured_minor
+    from {{ ref('int_captures') }}
+    group by payment_id
+),
+
 sessions as (
     select session_id, channel, campaign, device_class, locale from {{ ref('stg_checkout_opened') }}
 )
@@ -41,14 +57,16 @@ select
     created.session_id,
     case
         when succeeded.payment_id is not null then 'succeeded'
+        when voided.payment_id is not null then 'voided'
         when failed.payment_id is not null then 'failed'
+        when authorised.payment_id is not null then 'authorised'
         when coalesce(attempts.is_challenged, false) then 'requires_action'
         else 'processing'
     end as status,
     created.method,
     created.currency,
     created.amount_minor,
-    coalesce(succeeded.amount_minor, 0) as captured_minor,
+    coalesce(captures.captured_minor, 0) as captured_minor,
     cast(coalesce(refunds.refunded_minor, 0) as bigint) as refunded_minor,
     coalesce(attempts.attempt_count, 0) as attempt_count,
     coalesce(attempts.is_challenged, false) as is_challenged,
@@ -58,7 +76,7 @@ select
     coalesce(succeeded.gateway_account, attempts.gateway_account) as gateway_account,
     succeeded.gateway_reference,
     succeeded.card_brand,
-    case when succeeded.payment_id is null then failed.failure_code end as failure_code,
+    case when succeeded.payment_id is null then coalesce(voided.void_reason, failed.failure_code) end as failure_code,
     sessions.channel,
     sessions.campaign,
     sessions.device_class,
@@ -77,6 +95,9 @@ select
 from {{ ref('stg_payment_created') }} as created
 inner join {{ ref('int_payment_fx') }} as fx on created.payment_id = fx.payment_id
 left join {{ ref('stg_payment_succeeded') }} as succeeded on created.payment_id = succeeded.payment_id
+left join captures on created.payment_id = captures.payment_id
+left join authorised on created.payment_id = authorised.payment_id
+left join voided on created.payment_id = voided.payment_id
 left join failed on created.payment_id = failed.payment_id
 left join attempts on created.payment_id = attempts.payment_id
 left join refunds on created.payment_id = refunds.payment_id

@@ -12,11 +12,11 @@ ledger as (
         coalesce(items.gateway_account, 'unknown') as gateway_account,
         entries.currency,
         entries.accounting_date as business_date,
-        entries.kind,
+        case entries.kind when 'capture' then 'payment' else entries.kind end as kind,
         entries.amount_minor
     from {{ ref('int_journal_entries') }} as entries
-    left join items on entries.source_id = items.item_id and entries.kind = items.kind
-    where entries.account like 'gateway_clearing:%' and entries.kind in ('payment', 'refund')
+    left join items on entries.source_id = items.item_id and case entries.kind when 'capture' then 'payment' else entries.kind end = items.kind
+    where entries.account like 'gateway_clearing:%' and entries.kind in ('payment', 'capture', 'refund')
 ),
 
 lines as (
