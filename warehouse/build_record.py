@@ -45,6 +45,7 @@ class BuildRecord:
     table_rows: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     failure: str | None = None
+    previous: int | None = None  # the run whose open breaks reconciliation was compared with
     increment: Increment | None = None  # None: nothing can be built upon it
 
     def save(self, folder: Path) -> None:
@@ -65,6 +66,7 @@ class BuildRecord:
             "business_date": self.business_date.isoformat(),
             "status": self.status.value,
             "rerun_of": self.rerun_of,
+            "previous": self.previous,
             "reports": self.reports,
             "table_rows": self.table_rows,
             "warnings": list(self.warnings),
@@ -85,6 +87,7 @@ class BuildRecord:
                 status=BuildStatus(document["status"]),
                 inputs=Inputs.from_json(document["inputs"]),
                 rerun_of=document["rerun_of"],
+                previous=document.get("previous"),
                 reports=dict(document["reports"]),
                 table_rows=dict(document["table_rows"]),
                 warnings=tuple(document["warnings"]),

@@ -24,6 +24,7 @@ from warehouse.build_record import BuildRecord, BuildStatus
 from warehouse.dbt_runner import TransformError, TransformResult
 from warehouse.inputs import Inputs, RunParameters, write_inputs
 from warehouse.pointer import PARTS, build_path, one_writer, published_number, switch
+from warehouse.recon_runs import breaks_file, keep_breaks, run_before
 from warehouse.recon_transform import reconcile
 from warehouse.transform import Base, InconsistentSliceError, Increment, is_prefix, settings_of, transform
 
@@ -132,8 +133,11 @@ class Warehouse:
                 f"build-{record.number} cannot be reconciled, it is {record.status.value.replace('_', ' ')}: "
                 "run `meridian warehouse build` for a new one"
             )
-        record = replace(record, inputs=inputs, reports=dict(reports))
-        return self._run(record, BuildStatus.RECONCILED, BuildStatus.RECON_FAILED, self._reconcile)
+        previous = run_before(self.records(), record, self.folder)
+        record = replace(record, inputs=inputs, reports=dict(reports), previous=previous)
+        made = self._run(record, BuildStatus.RECONCILED, BuildStatus.RECON_FAILED, self._reconcile)
+        keep_breaks(self.path(made.number), self.folder, made.number)
+        return made
 
     def publish(self) -> BuildRecord:
         """Let readers see the latest candidate, in one atomic switch, and drop builds that are too old.
@@ -186,7 +190,8 @@ class Warehouse:
             return transform(path, record.number, record.inputs, run, self._work, None)
 
     def _reconcile(self, record: BuildRecord) -> tuple[TransformResult, Increment | None]:
-        write_inputs(self._work / "lake.duckdb", record.inputs, self._parameters(record))
+        previous = None if record.previous is None else breaks_file(self.folder, record.previous)
+        write_inputs(self._work / "lake.duckdb", record.inputs, self._parameters(record), previous=previous)
         base = self._base_of_recon(record)
         result, parts = reconcile(self.path(record.number), record.number, self._work, base)
         increment = record.increment

@@ -17,6 +17,7 @@ from regions.errors import MeridianError
 from warehouse.lake_bank import BANK_ENTRIES, BANK_STATEMENTS, no_files
 from warehouse.lake_files import Column, TableFiles
 from warehouse.lake_fx import no_rates
+from warehouse.recon_runs import COLUMNS
 
 
 class InputsGoneError(MeridianError):
@@ -90,10 +91,13 @@ class Inputs:
                 )
 
 
-def write_inputs(path: Path, inputs: Inputs, run: RunParameters, after: Consumed | None = None) -> None:
+def write_inputs(
+    path: Path, inputs: Inputs, run: RunParameters, after: Consumed | None = None, previous: Path | None = None
+) -> None:
     """Write the DuckDB file that builds attach as `lake`: views over the files, and one row of parameters.
 
-    With `after`, the view of events has only those that were not consumed before.
+    With `after`, the view of events has only those that were not consumed before. `previous` has the breaks that the
+    reconciliation before left open.
     """
     staged = path.with_suffix(".new")
     staged.unlink(missing_ok=True)
@@ -103,6 +107,9 @@ def write_inputs(path: Path, inputs: Inputs, run: RunParameters, after: Consumed
             "? AS default_currency",
             [run.region, run.timezone, run.business_date, run.default_currency],
         )
+        connection.execute(f"CREATE TABLE previous_breaks ({COLUMNS})")
+        if previous is not None:
+            connection.execute("INSERT INTO previous_breaks FROM read_parquet(?)", [str(previous)])
         connection.execute(f"CREATE VIEW events AS {events_sql(inputs, after)}")
         for name in ("settlement_lines", "fx_rates", "bank_statements", "bank_entries"):
             files: TableFiles = getattr(inputs, name)

@@ -1,29 +1,13 @@
--- Gateway to bank: what a batch says that it paid out, and what arrived under its reference. Amounts must agree exactly.
-with payouts as (
+-- Gateway to bank: what a batch says that it paid out, and what arrived of it. Amounts must agree exactly.
+with arrivals as (
     select
         livemode,
-        region,
-        gateway,
-        gateway_account,
-        batch_number,
-        net_currency as currency,
-        split_part(coalesce(min(modification_reference), ''), ' ', 1) as payout_reference,
-        min(report_date) as paid_out_on,
-        cast(-sum(net_minor) as bigint) as paid_out_minor
-    from {{ ref('fct_settlement_lines') }}
-    where kind = 'payout'
-    group by all
-    having sum(net_minor) != 0
-),
-
-arrivals as (
-    select
-        livemode,
-        currency,
-        payout_reference,
+        payout_key,
         count(*) as entry_count,
         cast(sum(amount_minor) as bigint) as arrived_minor,
-        max(booking_date) as arrived_on
+        max(booking_date) as arrived_on,
+        min(entry_id) as first_entry_id,
+        string_agg(entry_id, ',' order by entry_id) as entry_ids
     from {{ ref('fct_bank_entries') }}
     where outcome = 'payout'
     group by all
@@ -42,13 +26,17 @@ select
     payouts.gateway_account,
     payouts.batch_number,
     payouts.currency,
+    payouts.payout_key,
     payouts.payout_reference,
+    case when arrivals.entry_count > 0 then {{ match_id(['payouts.payout_key', 'arrivals.entry_ids']) }} end as match_id,
     payouts.paid_out_on,
     payouts.paid_out_minor,
+    arrivals.first_entry_id as entry_id,
     arrivals.arrived_on,
     coalesce(arrivals.entry_count, 0) as entry_count,
     coalesce(arrivals.arrived_minor, 0) as arrived_minor,
     payouts.paid_out_minor - coalesce(arrivals.arrived_minor, 0) as difference_minor,
+    coalesce(date_diff('day', payouts.paid_out_on, arrivals.arrived_on) > coalesce(terms.transit_days_max, 0), false) as is_late,
     case
         when arrivals.entry_count is null and (
             stated.stated_until is null
@@ -60,10 +48,7 @@ select
         when arrivals.arrived_minor = arrivals.entry_count * payouts.paid_out_minor then 'duplicate'
         else 'amount'
     end as outcome
-from payouts
-left join arrivals
-    on payouts.livemode = arrivals.livemode
-    and payouts.currency = arrivals.currency
-    and payouts.payout_reference = arrivals.payout_reference
+from {{ ref('int_payouts') }} as payouts
+left join arrivals on payouts.livemode = arrivals.livemode and payouts.payout_key = arrivals.payout_key
 left join stated on payouts.livemode = stated.livemode and payouts.currency = stated.currency
 left join {{ ref('gateway_terms') }} as terms on payouts.gateway = terms.gateway
