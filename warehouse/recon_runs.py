@@ -1,4 +1,4 @@
-"""What each reconciliation left open, kept beside the builds' records: a later run says what is new and what is resolved.
+"""What each reconciliation left open, kept beside builds' records: a later run says what is new and what is resolved.
 
 A file per run, `recon/breaks-<n>.parquet`, stays when its build is pruned, so that a rerun compares with the very same.
 It holds ids that are hashes, classes, dates and amounts, and no reference of anybody's.

@@ -47,15 +47,27 @@ def fetch(
 
 @app.command()
 def run(
-    region: RegionOption, day: DateOption, settlement: SettlementOption = None, statement: StatementOption = None
+    region: RegionOption,
+    day: DateOption,
+    settlement: SettlementOption = None,
+    statement: StatementOption = None,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", help="The simulated PSP's answer key (JSON): prints precision and recall."),
+    ] = None,
 ) -> None:
-    """Land the day's settlement report and bank statement, and reconcile in the candidate built for the day."""
+    """Land the day's settlement report and bank statement, and reconcile in the candidate built for the day.
+
+    Exit code 3 if something is left over: the verdict is `incomplete` then, and says where.
+    """
+    from pipelines.recon.score import read_key, score
     from pipelines.recon.service import reconcile_day
     from pipelines.recon.summary import print_summary
     from regions.region import load_region
     from warehouse.builds import Warehouse
 
-    env, found = environment("lake"), load_region(region)
+    planted = None if key is None else read_key(key)
+    env, found = _signing(environment("lake"), region), load_region(region)
     done = reconcile_day(found, parse_date(day), env, settlement, statement)
     if done.record.rerun_of is None or done.landed:
         _tell(done.landed, done.statement, region, day, settlement, statement)
@@ -63,7 +75,37 @@ def run(
         typer.echo(f"the report has lines of a type that we do not know: {name}", err=True)
     for warning in done.record.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    print_summary(Warehouse.open(found, env).path(done.record.number), done.record.business_date)
+    build = Warehouse.open(found, env).path(done.record.number)
+    print_summary(build, done.record.business_date)
+    if planted is not None:
+        for sentence in score(build, done.record.business_date, planted).sentences():
+            typer.echo(sentence)
+    signed = "signed" if done.is_signed else "not signed, the job knows no vault"
+    typer.echo(f"verdict: {done.verdict.name}; manifest of build-{done.record.number} kept, {signed}")
+    for place in done.verdict.places:
+        typer.echo(f"  {place}", err=True)
+    if not done.verdict.is_complete:
+        raise typer.Exit(DOES_NOT_FOOT)
+
+
+@app.command()
+def check(
+    region: RegionOption,
+    number: Annotated[int | None, typer.Option("--build", help="A build's number; else the published one.")] = None,
+) -> None:
+    """Hold a build against the second implementation and its signed manifest; exit code 3 if they differ."""
+    from pipelines.recon.proof import check_run
+    from regions.region import load_region
+    from warehouse.builds import Warehouse
+
+    env, found = _signing(environment("lake"), region), load_region(region)
+    told = check_run(Warehouse.open(found, env), number, env)
+    for sentence in told.passed:
+        typer.echo(sentence)
+    for sentence in told.failed:
+        typer.echo(sentence, err=True)
+    if told.failed:
+        raise typer.Exit(DOES_NOT_FOOT)
 
 
 @app.command()
@@ -86,6 +128,13 @@ def inspect(
         print_inspection(found)
     if not found["foots"]:
         raise typer.Exit(DOES_NOT_FOOT)
+
+
+def _signing(env: dict[str, str], region: str) -> dict[str, str]:
+    """The environment of the job, with the region's vault if there is one: manifests are signed with its key."""
+    name = f"VAULT_URI_{region.upper()}"
+    vault = environment("retention").get(name)
+    return env | {name: vault} if vault else env
 
 
 def _tell(

@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.expectations.door import Door
+from pipelines.recon import manifest
 from pipelines.recon.fetch import FetchedReport, fetch_report
 from pipelines.recon.formats import adyen, stripe
 from pipelines.recon.formats.source import Source
 from pipelines.recon.landing import SETTLEMENT_LINES, Landed, is_landed, land
 from pipelines.recon.settlement import SettlementReport, SettlementReportError
 from pipelines.recon.statements import land_statement
+from pipelines.recon.verdict import Verdict, verdict_of
 from regions.errors import UsageError
+from regions.vault import open_vault
 from warehouse.builds import Warehouse
+from warehouse.dbt_runner import TransformError
 from warehouse.lake import Lake
 from warehouse.lake_bank import BANK_ENTRIES, BANK_STATEMENTS
 from warehouse.lake_files import table_files
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from pipelines.recon.bank_landing import LandedStatement
     from regions.region import Region
     from warehouse.build_record import BuildRecord
+    from warehouse.inputs import Inputs
 
 SUITE, STRIPE_SUITE = "settlement_lines", "stripe_payouts"
 GATEWAY = "sandbox"  # the only one so far; it prints Adyen's format and moves no real money
@@ -36,8 +41,10 @@ class Reconciled:
 
     record: BuildRecord
     landed: Landed | None
+    verdict: Verdict
     unknown_types: tuple[str, ...] = ()
     statement: LandedStatement | None = None
+    is_signed: bool = False
 
 
 def reconcile_day(
@@ -62,7 +69,7 @@ def reconcile_day(
             )
         if candidate.rerun_of is not None and settlement is None and statement is None:
             candidate.inputs.check_files()
-            return Reconciled(warehouse.reconcile(candidate, candidate.inputs, candidate.reports), None)
+            return _finish(warehouse, _match(warehouse, candidate, candidate.inputs, candidate.reports), env)
         lake = Lake.open(region, env)
         try:
             landed, report, stated = land_files(lake, region, day, env, settlement, statement)
@@ -73,8 +80,31 @@ def reconcile_day(
             lake.close()
         reports = candidate.reports | ({landed.report: landed.sha256} if landed else {})
         inputs = replace(candidate.inputs, settlement_lines=lines, bank_statements=statements, bank_entries=entries)
-        record = warehouse.reconcile(candidate, inputs, reports)
-        return Reconciled(record, landed, report.unknown_types if report else (), stated)
+        record = _match(warehouse, candidate, inputs, reports)
+        done = _finish(warehouse, record, env)
+        return replace(done, landed=landed, unknown_types=report.unknown_types if report else (), statement=stated)
+
+
+def _match(warehouse: Warehouse, candidate: BuildRecord, inputs: Inputs, reports: Mapping[str, str]) -> BuildRecord:
+    """Run the models. A failed check says, besides, where something is left over, as far as the models came."""
+    try:
+        return warehouse.reconcile(candidate, inputs, reports)
+    except TransformError as error:
+        places = verdict_of(warehouse.path(candidate.number)).places
+        if not places:
+            raise
+        raise TransformError(f"{error}; verdict: incomplete: {'; '.join(places)}") from error
+
+
+def _finish(warehouse: Warehouse, record: BuildRecord, env: Mapping[str, str]) -> Reconciled:
+    """Judge a reconciled build, and keep its manifest, signed where the job knows the region's vault."""
+    build = warehouse.path(record.number)
+    verdict = verdict_of(build)
+    content = manifest.contents(build, record, verdict)
+    is_signed = f"VAULT_URI_{warehouse.region.code.upper()}" in env
+    signed = manifest.sign(content, open_vault(warehouse.region.vault_uri(env))) if is_signed else {"manifest": content}
+    manifest.keep(manifest.manifest_path(warehouse.folder, record.number), signed)
+    return Reconciled(record, None, verdict, is_signed=is_signed)
 
 
 def land_files(
