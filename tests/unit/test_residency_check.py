@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlglot
@@ -48,7 +49,22 @@ def test_every_source_of_the_project_is_a_lake_table_or_says_which_model_made_it
     for name, table in sources:
         made_by = table.get("config", {}).get("meta", {}).get("made_by")
         is_lake = name.removeprefix("lake.") in data_map().lake
+        if name == "lake.previous_breaks":  # by the same model in another build: a circle that lineage would not end
+            assert classes(table) == {
+                c: k for c, k in classes(model("rpt_recon_breaks")).items() if c in classes(table)
+            }
+            continue
         assert is_lake or name in parameters or made_by == table["name"], name
+
+
+def classes(table: dict[str, Any]) -> dict[str, str]:
+    return {column["name"]: column["config"]["meta"]["residency"] for column in table["columns"]}
+
+
+def model(name: str) -> dict[str, Any]:
+    """A model as the project declares it."""
+    files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((PROJECT / "models").rglob("*.yml")))
+    return next(found for file in files for found in file.get("models", ()) if found["name"] == name)
 
 
 def test_which_rows_a_model_on_the_way_has_is_followed_even_if_they_are_only_counted() -> None:
