@@ -43,6 +43,10 @@ KINDS: Final = MappingProxyType(
         "event": "evt",
         "endpoint": "whe",
         "delivery": "whd",
+        "payout": "pout",
+        "payout_batch": "pbat",
+        "saved_method": "pm",
+        "renewal": "rnw",
     }
 )
 _KIND_OF = {prefix: kind for kind, prefix in KINDS.items()}

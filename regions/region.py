@@ -85,6 +85,14 @@ class Texts:
 
 
 @dataclass(frozen=True, slots=True)
+class PayoutAccount:
+    """Our own account that merchants are paid out from, in every currency of the region, and its bank's code."""
+
+    account: str
+    bic: str
+
+
+@dataclass(frozen=True, slots=True)
 class Residency:
     """What may leave the region, and the smallest group an aggregate that leaves may be made of."""
 
@@ -110,6 +118,7 @@ class Region(RegionEnvironment):
     gateways: tuple[GatewayAccount, ...]
     sca: Sca
     texts: Mapping[str, Texts] = field(hash=False)
+    payouts: PayoutAccount
     residency: Residency
     retention: tuple[RetentionRule, ...]
 
@@ -190,6 +199,7 @@ def read_region(path: Path) -> Region:
         gateways=tuple(sorted(gateways, key=lambda account: account.order)),
         sca=_read_sca(top.table("sca"), currencies),
         texts=_read_texts(top.table("texts"), locales),
+        payouts=_read_payouts(top.table("payouts")),
         residency=_read_residency(top.table("residency")),
         retention=read_rules(top),
     )
@@ -248,6 +258,15 @@ def _read_texts(table: TomlReader, locales: tuple[str, ...]) -> dict[str, Texts]
         entry.finish()
     table.finish()
     return texts
+
+
+def _read_payouts(table: TomlReader) -> PayoutAccount:
+    account = PayoutAccount(
+        account=table.text("account", pattern="[A-Za-z0-9]{4,34}"),
+        bic=table.text("bic", pattern="[A-Z0-9]{8}([A-Z0-9]{3})?"),
+    )
+    table.finish()
+    return account
 
 
 def _read_residency(table: TomlReader) -> Residency:

@@ -54,6 +54,9 @@ STAGED: Final[Mapping[str, Key]] = {
     "stg_refund_succeeded": Key("payment", "payment_id"),
     "stg_refund_failed": Key("payment", "payment_id"),
     "stg_journal_posted": Key("source", "source_id"),
+    "stg_payout_created": Key("payout", "payout_id"),
+    "stg_payout_paid": Key("payout", "payout_id"),
+    "stg_payout_failed": Key("payout", "payout_id"),
 }
 # Models whose rows follow from the events of one session with its payments, refunds and journals.
 TRADE: Final[Mapping[str, Key]] = {

@@ -22,6 +22,8 @@ from web.keys.routes import blueprint as keys
 from web.links.routes import blueprint as links
 from web.openapi.routes import publish
 from web.payments.routes import blueprint as payments
+from web.payouts.routes import blueprint as payouts
+from web.payouts.routes import internal as payouts_internal
 from web.privacy.routes import blueprint as privacy
 from web.recon.routes import blueprint as recon
 from web.refunds.routes import blueprint as refunds
@@ -32,7 +34,7 @@ from web.wiring import Wiring, install, wired
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     links, bulk, payments, captures, refunds, events, keys, checkout, gateway_webhooks, privacy, recon, closes,
-    webhooks,
+    webhooks, payouts, payouts_internal,
 )  # fmt: skip
 
 

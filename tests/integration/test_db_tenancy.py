@@ -22,6 +22,8 @@ TENANT_TABLES = (
     "attempts",
     "refunds",
     "routing_preferences",
+    "payout_settings",
+    "payouts",
     "bulk_jobs",
     "bulk_chunks",
     "ledger_journals",

@@ -58,6 +58,13 @@ class Owner:
             "event_id": client.get("/v1/events", headers=headers).get_json()["data"][0]["id"],
         }
         self._webhooks(post, database)
+        self.ids["payout_id"] = new_id("payout", "eu")
+        with database.connect("postgres") as connection:
+            connection.execute(
+                """INSERT INTO payouts (id, merchant_id, livemode, currency, amount_minor, status, created_at)
+                   VALUES (%s, %s, false, 'EUR', 1999, 'created', now())""",
+                [self.ids["payout_id"], self.merchant_id],
+            )
 
     def _webhooks(self, post: Any, database: RegionDatabase) -> None:
         endpoint = post("/v1/webhook_endpoints", json={"url": "https://example.com/h", "event_types": ["*"]})["id"]

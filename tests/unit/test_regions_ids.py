@@ -30,6 +30,10 @@ def test_kinds_have_the_prefixes_that_the_schema_stores() -> None:
         "resolution": "rsl",
         "endpoint": "whe",
         "delivery": "whd",
+        "payout": "pout",
+        "payout_batch": "pbat",
+        "saved_method": "pm",
+        "renewal": "rnw",
     }
 
 
