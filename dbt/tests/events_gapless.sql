@@ -1,14 +1,12 @@
 -- Per object, sequences run 1, 2, 3, …: nothing lost, nothing doubled between outbox and lake. A record in quarantine leaves a
 -- gap, so this warns; whoever is on call for data looks at the quarantine table.
 {{ config(severity='warn', meta={'owner': 'data'}) }}
-{% set objects = {
-  'link': 'link_id', 'checkout': 'session_id', 'payment': 'payment_id', 'refund': 'refund_id', 'journal': 'journal_id',
-  'risk': 'payment_id', 'merchant': 'merchant_id', 'capture': 'capture_id',
-} -%}
+{# An event names its object by `<family>_id`, but for these. #}
+{% set objects = {'checkout': 'session_id', 'risk': 'payment_id'} -%}
 with events as (
     {% for type in event_types() -%}
     {% set family = type.split('.')[0] -%}
-    select '{{ 'payment' if family == 'risk' else family }}' as kind, {{ objects[family] }} as object_id, sequence
+    select '{{ 'payment' if family == 'risk' else family }}' as kind, {{ objects.get(family, family ~ '_id') }} as object_id, sequence
     from {{ ref('stg_' ~ type | replace('.', '_')) }}
     {{ 'union all' if not loop.last }}
     {% endfor %}

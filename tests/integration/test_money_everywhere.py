@@ -14,9 +14,9 @@ from regions.events import envelope_json, parse_envelope
 from regions.money import EXPONENTS, Money
 from tests.support.regional import RegionDatabase
 from web.app import create_app
-from web.checkout.pages import show_money
 from web.clock import utc_now
 from web.links.domain import AMOUNT_MINOR_MAX
+from web.money_text import show_money
 
 LOCALES = ("en-IE", "de-DE", "fr-FR", "hi-IN", "en-US", "zh-HK")
 

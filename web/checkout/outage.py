@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from flask import Response, request
 
 from web.checkout.models import Session, Visit
-from web.checkout.pages import page, show_money
+from web.checkout.pages import page
 from web.checkout.schemas import PayForm
 from web.checkout.service import CARD
 from web.db.scope import Scope
 from web.gateways.protocol import Gateway
+from web.money_text import show_money
 from web.routing import service as routing
 from web.wiring import wired
 

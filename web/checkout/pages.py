@@ -1,17 +1,12 @@
 """How payer pages are rendered: texts, amounts and dates in the payer's locale; headers that let nothing else in."""
 
-import copy
-import functools
 from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from babel import Locale
 from babel.dates import format_date, format_time
-from babel.numbers import NumberPattern
 from flask import Response, make_response, render_template, request
 
-from regions.money import Money, exponent
 from web.checkout.brand import brand_path
 from web.checkout.domain import negotiate_locale
 from web.checkout.texts import LANGUAGES, Texts, texts_for
@@ -56,24 +51,6 @@ def _looks(values: Mapping[str, object]) -> dict[str, object]:
         "brand_css": brand_path(colour, font) if colour or font else None,
         "collect": link.terms.get("collect", ["name"]),
     }
-
-
-def show_money(amount: Money, locale: str) -> str:
-    """An amount as people of that locale write it, with every digit of the minor unit.
-
-    CLDR leaves out digits that people seldom use (IQD, LAK, COP, …); an amount to pay leaves out nothing.
-    """
-    digits = exponent(amount.currency)
-    pattern, spoken = _pattern(locale.replace("-", "_"), digits)
-    return str(pattern.apply(amount.to_decimal(), spoken, currency=amount.currency, currency_digits=False))
-
-
-@functools.cache
-def _pattern(locale: str, digits: int) -> tuple[NumberPattern, Locale]:
-    spoken = Locale.parse(locale)
-    pattern = copy.copy(spoken.currency_formats["standard"])
-    pattern.frac_prec = (digits, digits)
-    return pattern, spoken
 
 
 def show_time(at: datetime, locale: str) -> str:

@@ -23,7 +23,6 @@ from web.checkout.pages import (
     origin_of,
     page,
     payer_locale,
-    show_money,
     show_time,
 )
 from web.checkout.problems import FormStale, PayerNotice
@@ -39,6 +38,7 @@ from web.http.answers import request_id
 from web.http.payer import link_scope, session_scope
 from web.http.problems import NotFoundError, Problem
 from web.links.models import Link
+from web.money_text import show_money
 from web.payments import orders
 from web.payments.domain import PaymentStatus
 from web.payments.models import Attempt, Payment

@@ -5,11 +5,12 @@ from datetime import date, datetime
 from typing import Any
 
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_currency, format_decimal, format_percent
+from babel.numbers import format_decimal, format_percent
 from flask import Response, make_response, render_template, request, url_for
 
 from regions.money import Money
 from regions.retention import Period
+from web import money_text
 from web.console import session
 from web.console.access import Audience, may_open
 from web.console.accounts import domain
@@ -56,7 +57,7 @@ def show_money(amount_minor: int | None, currency: str) -> str:
     """Minor units as people of the region write them, exact to the last digit."""
     if amount_minor is None:
         return NOTHING
-    return str(format_currency(Money(int(amount_minor), currency).to_decimal(), currency, locale=_locale()))
+    return money_text.show_money(Money(int(amount_minor), currency), _locale())
 
 
 def show_count(value: int) -> str:
