@@ -15,8 +15,8 @@ from regions.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipelines.books.breaks import Break
     from regions.region import Region
+    from warehouse.breaks import Break
 
 app = typer.Typer()
 LastDay = Annotated[str | None, typer.Option("--date", help="The last business date; else the published build's.")]
@@ -91,8 +91,8 @@ def resolve(
     key: Annotated[str | None, typer.Option("--key", help="Idempotency key; a random one if not given.")] = None,
 ) -> None:
     """Resolve a break: propose, approve, reject or re-open. Each step that books is one balanced journal."""
-    from pipelines.books.breaks import one_break, proposal
     from pipelines.internal_api import command
+    from warehouse.breaks import one_break, proposal
 
     decisions = [name for name, is_on in (("approved", approve), ("rejected", reject), ("reopened", reopen)) if is_on]
     if write_off + (match is not None) + len(decisions) != 1:
@@ -176,16 +176,16 @@ def report(
 def _breaks_of(region: str) -> "Iterator[tuple[Region, list[Break]]]":
     import psycopg
 
-    from pipelines.books.breaks import load_breaks
     from pipelines.books.service import published_record
     from regions.region import load_region
+    from warehouse.breaks import RESOLUTIONS, load_breaks
     from warehouse.builds import Warehouse
     from warehouse.query import open_published
 
     home, env = load_region(region), environment("reader")
     record = published_record(home, env)
     with open_published(Warehouse.open(home, env)) as build, psycopg.connect(home.database_url(env)) as database:
-        yield home, load_breaks(build, record.business_date, database)
+        yield home, load_breaks(build, record.business_date, database.execute(RESOLUTIONS))
 
 
 def _day(text: str | None) -> date | None:

@@ -144,6 +144,7 @@ def console_environment(region: RegionPlan) -> dict[str, str]:
         "MERIDIAN_REGION": region.code,
         f"WAREHOUSE_URI_{suffix}": region.warehouse_uri,
         f"CONSOLE_KEY_{suffix}": region.secrets["console_key"],
+        f"SERVICE_KEY_{suffix}": region.secrets["service_key"],  # what people decide there is commanded
     }
 
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 from flask import Flask
 
-from pipelines.books.breaks import load_breaks, one_break, proposal
 from pipelines.books.posting import Posted, carry_out, live_postings, plan
 from pipelines.books.wanted import wanted_postings
 from pipelines.recon import bank_landing
@@ -20,6 +18,7 @@ from regions.money import Money
 from tests.support.books import Books
 from tests.support.regional import RegionDatabase
 from tests.support.warehouse import DAY, Bench, TradedDay, bench
+from warehouse.breaks import RESOLUTIONS, load_breaks, one_break, proposal
 from warehouse.query import open_published
 from warehouse.reports.catalogue import REPORTS, report_of
 from warehouse.reports.model import Asked, Result, run
@@ -241,7 +240,7 @@ def test_breaks_are_listed_and_each_can_be_written_off_until_clearing_is_empty(d
 
 def listed(day: Reconciled) -> list[Any]:
     with open_published(day.bench.warehouse) as build, day.books.database.connect("reader") as reader:
-        return load_breaks(build, DAY, psycopg.Connection.cursor(reader).connection)
+        return load_breaks(build, DAY, reader.execute(RESOLUTIONS))
 
 
 def test_a_line_that_a_corrected_report_no_longer_has_is_taken_back(day: Reconciled) -> None:

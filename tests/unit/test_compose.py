@@ -86,7 +86,7 @@ def test_a_process_has_its_own_login_and_only_the_secrets_of_its_work(code: str)
         ("relay", "relay", set()),
         ("ingest", "lake", set()),
         ("webhooks", "dispatcher", set()),
-        ("console", "console", set()),
+        ("console", "console", {"SERVICE_KEY"}),  # what people decide is commanded
     ):
         name = f"{part}-{code}"
         logins = [value for variable, value in environment(name).items() if variable.startswith("DATABASE_URL")]

@@ -1,4 +1,4 @@
-"""The composition root of the console: one region, everything read-only, nothing without a session."""
+"""The composition root of the console: one region, nothing without a session; what people decide is commanded."""
 
 import logging
 from pathlib import Path
@@ -17,13 +17,16 @@ from web.console import session, view
 from web.console.access import audience_of, may_open
 from web.console.accounts import service as accounts_service
 from web.console.accounts.routes import blueprint as accounts
+from web.console.commands import commands_to
 from web.console.compliance.routes import blueprint as compliance
+from web.console.finance import deciding, reports
 from web.console.finance.routes import blueprint as finance
 from web.console.merchant.routes import blueprint as merchant
 from web.console.settings import FORM_BYTES_MAX, Settings
 from web.console.wiring import Wiring, install, wired
 from web.db.engine import Database
 
+PAGES_OF_FINANCE = (deciding, reports)  # they add their pages to finance's blueprint
 BLUEPRINTS: tuple[Blueprint, ...] = (accounts, merchant, finance, compliance)
 SERVER_ERROR, UNAVAILABLE = 500, 503
 log = logging.getLogger("web.console")
@@ -36,7 +39,8 @@ def create_app(region: Region, settings: Settings) -> Flask:
     name = f"meridian-console-{region.code}"
     database = Database(settings.database_url, application_name=name, pool_size=settings.pool_size)
     folder = Path(unquote(urlsplit(settings.warehouse_uri).path))
-    install(app, Wiring(region, settings, database, Warehouse(region, folder)))
+    commands = commands_to(settings.api_base_url, settings.service_key) if settings.service_key else None
+    install(app, Wiring(region, settings, database, Warehouse(region, folder), commands))
     accounts_service.prepare()
     app.jinja_env.filters.update(view.FILTERS)
     app.jinja_env.globals["share"] = view.show_share

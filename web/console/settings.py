@@ -22,6 +22,8 @@ class Settings:
     key: bytes = field(repr=False)  # names failed sign-ins without telling whose they are
     trusted_proxies: tuple[Network, ...] = ()  # whose X-Forwarded-For is believed
     pool_size: int = 8
+    api_base_url: str = ""
+    service_key: str = field(default="", repr=False)  # without it the console can only read
 
     @classmethod
     def from_environment(cls, region: Region, env: Mapping[str, str] = os.environ) -> "Settings":
@@ -31,7 +33,13 @@ class Settings:
             warehouse_uri=region.warehouse_uri(env),
             key=_key(f"CONSOLE_KEY_{region.code.upper()}", env),
             trusted_proxies=trusted_networks(env),
+            api_base_url=region.api_base_url(env) if _has_service_key(region, env) else "",
+            service_key=region.service_key(env) if _has_service_key(region, env) else "",
         )
+
+
+def _has_service_key(region: Region, env: Mapping[str, str]) -> bool:
+    return bool(env.get(f"SERVICE_KEY_{region.code.upper()}", "").strip())
 
 
 def _key(variable: str, env: Mapping[str, str]) -> bytes:

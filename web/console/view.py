@@ -22,6 +22,7 @@ PAGES = (
     ("Links", "merchant.links", Audience.MERCHANT),
     ("Payments", "merchant.payments", Audience.MERCHANT),
     ("Reconciliation", "finance.reconciliation", Audience.FINANCE),
+    ("Reports", "finance.reports", Audience.FINANCE),
     ("Compliance", "compliance.overview", Audience.COMPLIANCE),
 )
 NOTHING = "–"  # noqa: RUF001 - a dash, for people

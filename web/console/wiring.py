@@ -4,6 +4,7 @@ from flask import Flask, current_app
 
 from regions.region import Region
 from warehouse.builds import Warehouse
+from web.console.commands import Commands
 from web.console.settings import Settings
 from web.db.engine import Database
 
@@ -18,6 +19,7 @@ class Wiring:
     settings: Settings
     database: Database
     warehouse: Warehouse
+    commands: Commands | None = None  # None: this console can only read
 
 
 def install(app: Flask, wiring: Wiring) -> None:

@@ -2,7 +2,9 @@ from datetime import date
 
 from flask import Blueprint, Response, abort, request
 
+from warehouse.breaks import may_match
 from web.console.finance import repository
+from web.console.finance.forms import breaks_of, form_values
 from web.console.mode import chosen_livemode
 from web.console.reading import published, region_rows
 from web.console.session import signed_in
@@ -11,6 +13,7 @@ from web.console.view import page
 blueprint = Blueprint("finance", __name__)
 
 WORD_LENGTH_MAX = 40
+OTHERS_SHOWN = 100
 
 
 @blueprint.get("/finance")
@@ -36,7 +39,10 @@ def breaks() -> Response:
     livemode, class_, currency = _livemode(), _word("class"), _word("currency")
     with published() as build:
         rows = repository.breaks(build, livemode=livemode, class_=class_, currency=currency) if build else []
-    return page("breaks", livemode=livemode, build=build, rows=rows, class_=class_, currency=currency)
+        statuses = {one.id: one.status for one in breaks_of(build)} if rows and build else {}
+    return page(
+        "breaks", livemode=livemode, build=build, rows=rows, class_=class_, currency=currency, statuses=statuses
+    )
 
 
 @blueprint.get("/finance/breaks/<break_id>")
@@ -48,7 +54,13 @@ def one_break(break_id: str) -> Response:
         if build is None or found is None:
             abort(404)
         line = repository.settlement_line(build, found["line_id"]) if found["line_id"] else None
-    return page("break", livemode=livemode, build=build, found=found, line=line)
+        known = breaks_of(build)
+    one = next((each for each in known if each.id == break_id), None)
+    others = [each for each in known if one is not None and each.status == "open" and may_match(one, each)]
+    return page(
+        "break", livemode=livemode, build=build, found=found, line=line, one=one, others=others[:OTHERS_SHOWN],
+        form=form_values(),
+    )  # fmt: skip
 
 
 def _livemode() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,6 @@ from regions.errors import UsageError
 
 if TYPE_CHECKING:
     import duckdb
-    import psycopg
 
 AGES = ((1, "0-1"), (7, "2-7"), (30, "8-30"))
 OLDEST = ">30"
@@ -25,7 +25,7 @@ SELECT r.break_id, r.class, r.livemode, f.merchant_id, r.gateway, r.gateway_acco
        r.amount_minor, f.psp_reference, f.payment_id, r.since_on, r.owner, r.state, r.leg
   FROM rpt_recon_breaks AS r LEFT JOIN fct_recon_breaks AS f USING (break_id)
  WHERE r.state <> 'resolved'"""
-_RESOLUTIONS = """
+RESOLUTIONS = """
 SELECT r.id, r.break_id, r.other_break_id, r.action, r.amount_minor, r.currency, r.proposed_by,
        CASE WHEN bool_or(d.decision = 'reopened') THEN 'reopened' WHEN bool_or(d.decision = 'approved') THEN 'approved'
             WHEN bool_or(d.decision = 'rejected') THEN 'rejected' ELSE 'proposed' END AS status
@@ -80,13 +80,15 @@ class Break:
         }
 
 
-def load_breaks(build: duckdb.DuckDBPyConnection, business_date: date, database: psycopg.Connection) -> list[Break]:
-    """All breaks of a build, the oldest first."""
+def load_breaks(
+    build: duckdb.DuckDBPyConnection, business_date: date, resolutions: Iterable[Sequence[Any]]
+) -> list[Break]:
+    """All breaks of a build, the oldest first; `resolutions` is what RESOLUTIONS finds in the region's database."""
     (has_report,) = build.execute(_HAS_REPORT).fetchone() or (0,)
     cursor = build.execute((_RICH if has_report else _PLAIN) + " ORDER BY since_on, break_id")
     names = [column[0] for column in cursor.description or []]
     newest: dict[str, Resolution] = {}
-    for key, break_id, other_id, action, _, _, proposed_by, status in database.execute(_RESOLUTIONS):
+    for key, break_id, other_id, action, _, _, proposed_by, status in resolutions:
         for name in (break_id, other_id):
             if name is not None:
                 newest[name] = Resolution(key, action, status, proposed_by)
@@ -103,6 +105,13 @@ def one_break(breaks: list[Break], break_id: str) -> Break:
     if len(found) != 1:
         raise UsageError(f"{len(found)} breaks of the published build are called {break_id}: give one whole id.")
     return found[0]
+
+
+def may_match(one: Break, other: Break) -> bool:
+    """Whether two breaks could be the two sides of one movement: a line without an item, and an item without a line."""
+    line, item = (one, other) if one.facts["line_id"] else (other, one)
+    same = all(line.facts[name] == item.facts[name] for name in ("livemode", "gateway", "currency"))
+    return bool(same and line.facts["line_id"] and item.facts["item_id"] and not item.facts["line_id"])
 
 
 def proposal(one: Break, other: Break | None, reason: str, actor: str, side: str | None) -> dict[str, Any]:

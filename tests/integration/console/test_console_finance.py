@@ -1,0 +1,126 @@
+"""Finance on the console: breaks take two people there too, days are closed, and reports lead to their lines."""
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.integration.console.conftest import Traded
+from tests.integration.console.test_console_pages import ask, text_of
+from tests.support.books import Books, settled
+from tests.support.console import BASE, Browser
+from warehouse.reports.catalogue import REPORTS
+from web.console.commands import Commands
+
+HIDDEN = re.compile(r'name="(csrf|key)" value="([^"]+)"')
+
+
+@pytest.fixture
+def books(traded: Traded, region_app: Flask) -> Iterator[Books]:
+    """The console's commands go to the web service of the same region."""
+    database = traded.house.database
+
+    def post(path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[int, Any]:
+        answer = region_app.test_client().post(path, json=dict(body), headers=dict(headers))
+        return answer.status_code, answer.json
+
+    wiring = traded.house.app.extensions["meridian-console"]
+    commands = Commands(post, database.env["SERVICE_KEY_EU"])
+    traded.house.app.extensions["meridian-console"] = replace(wiring, commands=commands)
+    yield Books(region_app, database)
+    traded.house.app.extensions["meridian-console"] = wiring
+
+
+def hidden(page: str, heading: str) -> dict[str, str]:
+    """What the form in a section carries without showing it."""
+    return dict(HIDDEN.findall(page.split(f'id="{heading}"')[1]))
+
+
+def act(browser: Browser, address: str, word: str, **said: str) -> Any:
+    """Press the button of the resolution's form that leads to `word`."""
+    page = browser.get(address).text
+    form = hidden(page, "resolution")
+    actions = re.findall(r'(?:action|formaction)="([^"]+)"', page.split('id="resolution"')[1])
+    return browser.post(next(one for one in actions if one.endswith(word)), **form, **said)
+
+
+def test_a_break_is_written_off_by_two_people_and_re_opened(traded: Traded, books: Books) -> None:
+    [(break_id, line_id, gross)] = ask(
+        traded, "SELECT break_id, line_id, settled_minor FROM fct_recon_breaks WHERE class = 'missing_with_us'"
+    )
+    address = f"/finance/breaks/{break_id}"
+    maker, checker = traded.house.signed_in("finance"), traded.house.signed_in("owner")
+    refused = act(maker, address, "resolve", reason="given up")
+    assert (refused.status_code, "nothing open of this break" in refused.text) == (409, True)
+    books.post((line_id, settled(None, gross)), merchant_id=None)
+    assert act(maker, address, "resolve", reason="given up").status_code == 303
+    assert "You proposed this" in maker.get(address).text
+    own = act(maker, address, "approve", break_id=break_id)
+    assert (own.status_code, "cannot approve it" in own.text) == (409, True)
+    assert act(checker, address, "approve", break_id=break_id).status_code == 303
+    assert "resolved" in text_of(maker.get("/finance/breaks").text)
+    assert act(maker, address, "reopen", break_id=break_id).status_code == 303
+    assert "Before: write off, reopened" in text_of(maker.get(address).text)
+    assert books.balances(line_id)["suspense:sandbox EUR"] == -gross
+
+
+@pytest.mark.parametrize("address", ["/finance/breaks/x/resolve", "/finance/resolutions/x/approve", "/finance/close"])
+def test_a_decision_needs_our_form_and_the_role(traded: Traded, books: Books, address: str) -> None:
+    assert books.app
+    assert traded.house.signed_in("finance").post(address, csrf="0" * 64).status_code == 400
+    assert traded.house.signed_in("support").post(address).status_code == 403
+    assert traded.house.signed_in("finance", traded.own.merchant_id).post(address).status_code == 403
+
+
+def test_without_a_way_to_the_service_the_console_only_reads(traded: Traded, books: Books) -> None:
+    assert books.app
+    extensions = traded.house.app.extensions
+    extensions["meridian-console"] = replace(extensions["meridian-console"], commands=None)
+    browser = traded.house.signed_in("finance")
+    form = hidden(browser.get("/finance/close").text, "close")
+    answer = browser.post("/finance/close", **form, through="2020-01-31", reason="r")
+    assert (answer.status_code, "can only read" in answer.text) == (409, True)
+
+
+def test_closing_a_day_that_is_not_over_is_refused_in_words(traded: Traded, books: Books) -> None:
+    assert books.app
+    browser = traded.house.signed_in("finance")
+    form = hidden(browser.get("/finance/close").text, "close")
+    answer = browser.post("/finance/close", **form, through="2999-12-31", reason="r")
+    assert (answer.status_code, "only whole days of the past" in answer.text) == (409, True)
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_every_report_is_a_page_and_files(traded: Traded, name: str) -> None:
+    browser = traded.house.signed_in("finance")
+    page = browser.get(f"/finance/reports/{name}", since="2026-03-01", until="2026-03-31")
+    assert (page.status_code, REPORTS[name].title in html.unescape(page.text)) == (200, True)
+    for form in ("csv", "xlsx", "parquet"):
+        file = browser.get(f"/finance/reports/{name}/{form}", since="2026-03-01", until="2026-03-31")
+        assert file.status_code == 200
+        assert f'filename="eu-{name}-2026-03-01-2026-03-31.{form}"' in file.headers["Content-Disposition"]
+
+
+def test_a_figure_leads_to_its_lines_and_a_file_is_in_the_readers_locale(traded: Traded) -> None:
+    browser = traded.house.signed_in("finance")
+    page = browser.get("/finance/reports/settlement-statement", since="2026-03-01", until="2026-03-31").text
+    address = html.unescape(re.findall(r'<a href="(/finance/reports/settlement-lines[^"]+)">', page)[0])
+    lines = browser.client.get(address, base_url=BASE).text
+    [(count,)] = ask(traded, "SELECT count(*) FROM fct_settlement_lines WHERE net_currency = 'EUR'")
+    assert f"{count} rows" in text_of(lines)
+    german = {"Accept-Language": "de-DE,de;q=0.9"}
+    csv = browser.client.get("/finance/reports/bridge/csv", base_url=BASE, headers=german).text
+    assert csv.startswith("report_date;gateway;")
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/finance/reports/profits", "/finance/reports/bridge/pdf", "/finance/reports/bridge?since=soon",
+     "/finance/reports/bridge?since=2030-01-01&until=2029-01-01", "/finance/reports/bridge?currency=" + "x" * 121],
+)  # fmt: skip
+def test_a_wrong_report_is_no_page(traded: Traded, address: str) -> None:
+    assert traded.house.signed_in("finance").client.get(address, base_url=BASE).status_code == 404
