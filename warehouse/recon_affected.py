@@ -70,6 +70,7 @@ _BREAKS = """
      WHERE line_id IN (SELECT id FROM affected_line) OR item_id IN (SELECT id FROM affected_item)"""
 _READ: Final = {  # what the models of reconciliation read of the other models, and the column that names the movement
     "intermediate.int_captures": "item_id",
+    "staging.stg_payment_succeeded": "payment_id",
     "staging.stg_refund_succeeded": "refund_id",
     "intermediate.int_journal_entries": "source_id",
 }

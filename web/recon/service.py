@@ -17,7 +17,7 @@ from web.recon.models import NewPosting, Posting, Wanted
 KINDS: Final[Mapping[str, str]] = MappingProxyType(
     {"settlement": "settlement", "item": "settlement", "bank": "bank", "revaluation": "fx_revaluation"}
 )
-_BOOKED = {"payment", "refund"}
+_BOOKED = {"payment", "capture", "refund"}
 
 
 @dataclass(frozen=True, slots=True)

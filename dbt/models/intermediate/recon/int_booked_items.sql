@@ -7,26 +7,22 @@ with journals as (
 
 items as (
     select
-        item_id,
+        captures.item_id,
         'payment' as kind,
-        payment_id,
-        livemode,
-        region,
-        merchant_id,
-        gateway,
-        gateway_account,
-<<<<<<< HEAD
-        gateway_reference as payment_reference,
-        gateway_reference as movement_reference,
-        attempt_id as movement_merchant_reference,
-=======
-        movement_reference,
-        movement_merchant_reference,
->>>>>>> 000d6a4 (Set money aside and capture it when asked: one transition table a noun, captures, voids, expiry)
-        currency,
-        amount_minor,
-        succeeded_at as occurred_at
-    from {{ ref('int_captures') }}
+        captures.payment_id,
+        captures.livemode,
+        captures.region,
+        captures.merchant_id,
+        captures.gateway,
+        captures.gateway_account,
+        payments.gateway_reference as payment_reference,
+        captures.movement_reference,
+        captures.movement_merchant_reference,
+        captures.currency,
+        captures.amount_minor,
+        captures.succeeded_at as occurred_at
+    from {{ ref('int_captures') }} as captures
+    left join {{ ref('stg_payment_succeeded') }} as payments on captures.payment_id = payments.payment_id
 
     union all
 

@@ -15,21 +15,17 @@ select
     merchant_reference,
     modification_reference,
     modification_merchant_reference,
-<<<<<<< HEAD
-    -- What identifies the money movement itself: a refund line names its payment first and itself second.
-    case when types.kind in ('refund', 'refund_reversal') then modification_reference else psp_reference end as movement_reference,
-    case when types.kind in ('refund', 'refund_reversal') then modification_merchant_reference else merchant_reference end
-        as movement_merchant_reference,
-=======
     -- What identifies the money movement itself: a refund, and a capture that we asked for, name the payment first and
     -- themselves second.
-    case when type = 'Refunded' or starts_with(modification_merchant_reference, 'cap_') then modification_reference else psp_reference end
-        as movement_reference,
-    case when type = 'Refunded' or starts_with(modification_merchant_reference, 'cap_')
+    case
+        when types.kind in ('refund', 'refund_reversal') or starts_with(modification_merchant_reference, 'cap_') then modification_reference
+        else psp_reference
+    end as movement_reference,
+    case
+        when types.kind in ('refund', 'refund_reversal') or starts_with(modification_merchant_reference, 'cap_')
             then modification_merchant_reference
         else merchant_reference
     end as movement_merchant_reference,
->>>>>>> 000d6a4 (Set money aside and capture it when asked: one transition table a noun, captures, voids, expiry)
     payment_method,
     coalesce(gross_currency, net_currency) as currency,
     -- A movement without its gross is taken at what it moved before fees.
