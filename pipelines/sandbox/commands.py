@@ -8,6 +8,7 @@ import typer
 from pipelines.builds.commands import DateOption, RegionOption, parse_date
 from pipelines.stack.commands import StateOption, state_folder
 from pipelines.stack.errors import StackUsageError
+from regions.environment import account_secret
 from regions.region import load_region
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="The simulated PSP of the local stack, driven by hand.", no_args_is_help=True)
 PaymentArgument = Annotated[str, typer.Argument(help="The PSP's payment (16 digits), or our attempt (att_…).")]
 AmountOption = Annotated[int | None, typer.Option("--amount-minor", min=1, help="Minor units; all of it if not given.")]
+GatewayOption = Annotated[str, typer.Option("--gateway", help="Which account, by the region's name for it.")]
 GATEWAY = "sandbox"
+ALL = "all"
 
 
 @app.command()
@@ -58,11 +61,16 @@ def decide(
 def outage(
     region: RegionOption,
     seconds: Annotated[int, typer.Option(min=0, max=86_400, help="How long; 0 ends it.")] = 30,
+    gateway: GatewayOption = GATEWAY,
     state: StateOption = None,
 ) -> None:
-    """Take the PSP down for a region: it answers 503 until the time is over."""
-    control, account, _ = _open(region, state)
-    _show(control.turn_faults(account, down_seconds=seconds))
+    """Take the PSP down for a region's account, or for `all` of them: it answers 503 until the time is over."""
+    names = (
+        [one.name for one in load_region(region).gateways if one.adapter == GATEWAY] if gateway == ALL else [gateway]
+    )
+    for name in names:
+        control, account, _ = _open(region, state, name)
+        _show(control.turn_faults(account, down_seconds=seconds))
 
 
 @app.command()
@@ -90,31 +98,35 @@ def settle(
     region: RegionOption,
     day: DateOption,
     plant: Annotated[list[str] | None, typer.Option(help="An error to plant in the report; repeatable.")] = None,
+    gateway: GatewayOption = GATEWAY,
     state: StateOption = None,
 ) -> None:
     """Close the PSP's batch of a business day, with errors planted if wanted; prints the answer key."""
-    control, account, _ = _open(region, state)
+    control, account, _ = _open(region, state, gateway)
     _show(control.settle(account, parse_date(day), plant or []))
 
 
 @app.command()
-def books(region: RegionOption, state: StateOption = None) -> None:
+def books(region: RegionOption, gateway: GatewayOption = GATEWAY, state: StateOption = None) -> None:
     """What the PSP really did: the judge of "charged exactly once"."""
-    control, account, _ = _open(region, state)
+    control, account, _ = _open(region, state, gateway)
     _show(control.get("/_control/books", account=account))
 
 
-def _open(region: str, state: StateOption) -> "tuple[Control, str, str]":
+def _open(region: str, state: StateOption, gateway: str = GATEWAY) -> "tuple[Control, str, str]":
     from pipelines.sandbox.control import Control
 
     found = load_region(region)
     stack = state_folder(state).read_stack()
     if stack is None or region not in stack["regions"]:
         raise StackUsageError(f"The region {region} is not part of a local stack that runs: start it with meridian up.")
-    accounts = [gateway.account for gateway in found.gateways if gateway.name == GATEWAY]
-    if not accounts:
-        raise StackUsageError(f"The region {region} has no account at the simulated PSP.")
-    return Control.of(stack["sandbox"]), accounts[0], stack["regions"][region]["sandbox_api_key"]
+    accounts = {one.name: one.account for one in found.gateways if one.adapter == GATEWAY}
+    if gateway not in accounts:
+        raise StackUsageError(
+            f"The region {region} has no account {gateway!r} at the simulated PSP: it has {', '.join(accounts)}."
+        )
+    api_key = account_secret(stack["regions"][region]["sandbox_api_key"], gateway)
+    return Control.of(stack["sandbox"]), accounts[gateway], api_key
 
 
 def _dial(text: str) -> tuple[str, int]:
