@@ -12,6 +12,7 @@ class Audience(StrEnum):
     """For whom a page is; also the name of its blueprint."""
 
     MERCHANT = "merchant"
+    WEBHOOKS = "webhooks"
     FINANCE = "finance"
     COMPLIANCE = "compliance"
     EVERYBODY = "accounts"  # whoever is signed in
@@ -22,6 +23,7 @@ OPEN_ENDPOINTS: Final = frozenset({"static", "healthz", "accounts.sign_in"})
 _ROLES: Final[Mapping[Audience, frozenset[Role]]] = MappingProxyType(
     {
         Audience.MERCHANT: frozenset({Role.OWNER, Role.DEVELOPER, Role.FINANCE, Role.SUPPORT}),
+        Audience.WEBHOOKS: frozenset({Role.OWNER, Role.DEVELOPER}),
         Audience.FINANCE: frozenset({Role.OWNER, Role.FINANCE}),
         Audience.COMPLIANCE: frozenset({Role.OWNER, Role.COMPLIANCE}),
         Audience.EVERYBODY: frozenset(Role),

@@ -36,10 +36,14 @@ class Build:
 
 
 @contextmanager
-def region_rows(account: Account) -> Iterator[Connection]:
-    """A read-only transaction that sees the account's merchant, or, for people of the platform, the region."""
+def region_rows(account: Account, *, writes: bool = False) -> Iterator[Connection]:
+    """A transaction that sees the account's merchant, or, for people of the platform, the region.
+
+    Read-only but for few pages; what the console may write at all, the database says.
+    """
     with wired().database.transaction() as connection:
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        access = "READ WRITE" if writes else "READ ONLY"
+        connection.exec_driver_sql(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, {access}")
         reach = {"merchant_id": account.merchant_id or "", "reach": "merchant" if account.merchant_id else "region"}
         connection.execute(_ENTER, reach)
         yield connection

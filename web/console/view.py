@@ -21,6 +21,7 @@ PAGES = (
     ("Overview", "merchant.overview", Audience.MERCHANT),
     ("Links", "merchant.links", Audience.MERCHANT),
     ("Payments", "merchant.payments", Audience.MERCHANT),
+    ("Webhooks", "webhooks.endpoints", Audience.WEBHOOKS),
     ("Reconciliation", "finance.reconciliation", Audience.FINANCE),
     ("Reports", "finance.reports", Audience.FINANCE),
     ("Compliance", "compliance.overview", Audience.COMPLIANCE),
