@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from warehouse.dbt_plan import Node
 
 _KINDS = ("merchant", "link", "session", "payment", "refund", "capture", "source", "journal")
+_ALONE = sorted({key.kind for key in STAGED.values()}.difference(_KINDS))  # payouts, …: nothing else follows from them
 _RATED_AGAIN = """
     WITH now AS (SELECT rate_date, quote, published_at, rate, source FROM warehouse.staging.stg_fx_rates),
          then_ AS (SELECT rate_date, quote, published_at, rate, source FROM base.staging.stg_fx_rates),
@@ -34,7 +35,7 @@ _DECLARED_AGAIN = """
 
 def find_affected(connection: duckdb.DuckDBPyConnection, staged: Iterable[Node]) -> None:
     """Fill one temporary table per kind of object, `affected_<kind>(id)`, until no object is connected to another."""
-    for kind in _KINDS:
+    for kind in (*_KINDS, *_ALONE):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE affected_{kind} (id VARCHAR)")
     told = [_ids(name, "merchant_id") for name in _DECLARATIONS]
     told += [f"SELECT merchant_id FROM base.staging.{name}" for name in _DECLARATIONS]  # noqa: S608 - same
@@ -42,6 +43,8 @@ def find_affected(connection: duckdb.DuckDBPyConnection, staged: Iterable[Node])
     names = {node.name: {column.name for column in node.columns} for node in staged}
     for kind in ("session", "payment", "refund", "capture"):
         _add(connection, kind, (_ids(name, f"{kind}_id") for name, has in names.items() if f"{kind}_id" in has))
+    for kind in _ALONE:
+        _add(connection, kind, (_ids(name, STAGED[name].column) for name in names if STAGED[name].kind == kind))
     links = (name for name in names if STAGED[name].kind == "link" or name == "stg_checkout_opened")
     _add(connection, "link", (_ids(name, "link_id") for name in links))
     for kind in ("payment", "refund", "capture"):
