@@ -60,7 +60,9 @@ _ITEMS: Final = """
          WHERE line_id IN (SELECT id FROM affected_line))"""
 # A refund is told with its payment.
 _PAYMENTS: Final = """
-    SELECT payment_id FROM build.staging.stg_refund_succeeded WHERE refund_id IN (SELECT id FROM affected_item)"""
+    SELECT payment_id FROM build.staging.stg_refund_succeeded WHERE refund_id IN (SELECT id FROM affected_item)
+    UNION ALL
+    SELECT payment_id FROM build.intermediate.int_captures WHERE item_id IN (SELECT id FROM affected_item)"""
 _PAIRED = """
     SELECT line_id FROM base.intermediate.int_settlement_pairs WHERE item_id IN (SELECT id FROM affected_item)
     UNION ALL
