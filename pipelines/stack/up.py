@@ -194,7 +194,7 @@ class Up:
             **programs.database(region, "owner"),
             "CONSOLE_USER_PASSWORD": region.secrets["console_password"],
         }
-        arguments = ("--region", region.code, "--email", CONSOLE_USER, "--role", "owner")
+        arguments = ("--region", region.code, "--email", CONSOLE_USER, "--role", "owner", "--without-totp")
         self._module("web.console.provision", environment, *arguments)
 
     def _module(self, module: str, environment: Mapping[str, str], *arguments: str) -> str:

@@ -42,8 +42,8 @@ class Browser:
         assert found, "the page has no form of ours"
         return found[1]
 
-    def sign_in(self, email: str, password: str = PASSWORD) -> TestResponse:
-        return self.post("/sign-in", csrf=self.csrf(), email=email, password=password)
+    def sign_in(self, email: str, password: str = PASSWORD, code: str = "") -> TestResponse:
+        return self.post("/sign-in", csrf=self.csrf(), email=email, password=password, code=code)
 
     def cookie(self, name: str = "__Host-meridian-console-eu") -> str | None:
         found = self.client.get_cookie(name, domain="console.meridian.test")

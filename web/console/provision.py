@@ -1,8 +1,10 @@
 """`python -m web.console.provision --region eu --email … --role … [--merchant merch_…]`, as the role `owner`.
 
-Makes a console user and prints {"user_id", "email", "role", "merchant_id", "password"}: the password this once. A
-password in CONSOLE_USER_PASSWORD is taken instead and not printed; for a user that exists it becomes the password, and
-its sessions end if that or anything else changes. `--disable` ends a user's access.
+Makes a console user and prints {"user_id", "email", "role", "merchant_id", "password", "totp_uri"}: the password and
+the address for an authenticator app this once. A password in CONSOLE_USER_PASSWORD is taken instead and not printed;
+for a user that exists it becomes the password, and its sessions end if that or anything else changes. `--new-totp`
+enrols a user anew, `--without-totp` lets one in by password alone (a local stack). `--disable` ends a user's access.
+CONSOLE_KEY_<REGION> seals the secret of the one-time codes.
 """
 
 import argparse
@@ -19,6 +21,7 @@ from sqlalchemy.exc import OperationalError
 from regions.errors import MeridianError, UnavailableError, UsageError
 from regions.ids import new_id, region_of
 from regions.region import load_region
+from web.console.accounts import totp
 from web.console.accounts.domain import (
     EMAIL_LENGTH_MAX,
     PASSWORD_LENGTH_MAX,
@@ -28,6 +31,7 @@ from web.console.accounts.domain import (
     normal_email,
 )
 from web.console.accounts.models import Role
+from web.console.settings import console_key
 from web.db.engine import Database
 
 _FIND = text(
@@ -42,6 +46,8 @@ _UPDATE = text("""
 UPDATE console_users SET merchant_id = :merchant_id, password_hash = :password_hash, role = :role, disabled_at = NULL
  WHERE id = :id
 """)
+_TOTP = text("SELECT email, totp_sealed FROM console_users WHERE id = :id FOR UPDATE")
+_SET_TOTP = text("UPDATE console_users SET totp_sealed = :sealed, totp_step = NULL WHERE id = :id")
 _DISABLE = text("UPDATE console_users SET disabled_at = now() WHERE id = :id AND disabled_at IS NULL")
 _END_SESSIONS = text("DELETE FROM console_sessions WHERE user_id = :id")
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('web.console.provision'))")
@@ -54,6 +60,8 @@ def main(arguments: list[str] | None = None, env: Mapping[str, str] = os.environ
     parser.add_argument("--email", required=True)
     parser.add_argument("--role", choices=[role.value for role in Role])
     parser.add_argument("--merchant", help="The merchant whose rows the user sees; without it, the region's.")
+    parser.add_argument("--without-totp", action="store_true", help="No one-time codes: for a local stack only.")
+    parser.add_argument("--new-totp", action="store_true", help="Enrol an authenticator app anew.")
     parser.add_argument("--disable", action="store_true", help="End the user's access.")
     given = parser.parse_args(arguments)
     try:
@@ -74,7 +82,12 @@ def _provision(given: argparse.Namespace, env: Mapping[str, str]) -> dict[str, A
             if given.disable:
                 return disable(connection, given.email)
             password = env.get("CONSOLE_USER_PASSWORD") or None
-            return provision(connection, region.code, given.email, given.role, given.merchant, password)
+            made = provision(connection, region.code, given.email, given.role, given.merchant, password)
+            if not given.without_totp:
+                made |= enrol(
+                    connection, region.code, made["user_id"], console_key(region, env), is_anew=given.new_totp
+                )
+            return made
     except OperationalError as error:
         reason = str(error.orig).splitlines()[0]
         raise UnavailableError(f"The database of region {region.code} cannot be reached or refuses: {reason}") from None
@@ -106,6 +119,17 @@ def provision(
         connection.execute(_UPDATE, row)
         connection.execute(_END_SESSIONS, {"id": found["id"]})
     return _shown(row)
+
+
+def enrol(connection: Connection, region: str, user_id: str, key: bytes, *, is_anew: bool = False) -> dict[str, str]:
+    """Make the secret of a user's one-time codes, unless there is one; its address for an app is shown this once."""
+    row = connection.execute(_TOTP, {"id": user_id}).mappings().one()
+    if row["totp_sealed"] is not None and not is_anew:
+        return {}
+    secret = totp.new_secret()
+    connection.execute(_SET_TOTP, {"id": user_id, "sealed": totp.seal(key, user_id, secret)})
+    connection.execute(_END_SESSIONS, {"id": user_id})
+    return {"totp_uri": totp.address(secret, row["email"], region)}
 
 
 def disable(connection: Connection, email: str) -> dict[str, Any]:

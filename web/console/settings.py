@@ -31,7 +31,7 @@ class Settings:
         return cls(
             database_url=region.database_url(env),
             warehouse_uri=region.warehouse_uri(env),
-            key=_key(f"CONSOLE_KEY_{region.code.upper()}", env),
+            key=console_key(region, env),
             trusted_proxies=trusted_networks(env),
             api_base_url=region.api_base_url(env) if _has_service_key(region, env) else "",
             service_key=region.service_key(env) if _has_service_key(region, env) else "",
@@ -42,7 +42,9 @@ def _has_service_key(region: Region, env: Mapping[str, str]) -> bool:
     return bool(env.get(f"SERVICE_KEY_{region.code.upper()}", "").strip())
 
 
-def _key(variable: str, env: Mapping[str, str]) -> bytes:
+def console_key(region: Region, env: Mapping[str, str] = os.environ) -> bytes:
+    """The console's own key, at least 32 bytes; ConfigurationError if it is missing or too short."""
+    variable = f"CONSOLE_KEY_{region.code.upper()}"
     value = env.get(variable, "").strip()
     if not value:
         raise ConfigurationError(f"{variable} is not set: give at least {KEY_BYTES_MIN} random bytes in base64.")

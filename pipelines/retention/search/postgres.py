@@ -23,6 +23,7 @@ _HIDDEN = frozenset(
         ("api_keys", "hash"),
         ("console_users", "email"),
         ("console_users", "password_hash"),
+        ("console_users", "totp_sealed"),
         ("console_sessions", "token_hash"),
         ("console_sign_in_failures", "key_hash"),
         ("webhook_secrets", "sealed"),

@@ -14,7 +14,7 @@ from web.console.accounts import domain
 def cheap_passwords() -> Iterator[None]:
     """Hashes carry their parameters; `test_console_passwords.py` checks the real ones."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(domain, "COST_N", 2**10)
+        patch.setattr(domain, "MEMORY_KIB", 64)
         yield
 
 

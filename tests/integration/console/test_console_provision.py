@@ -1,13 +1,18 @@
 """`python -m web.console.provision`: users are made, changed and ended by a command; its mistakes are one sentence."""
 
+import base64
 import json
 import secrets
+import time
 from collections.abc import Callable, Mapping
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from tests.support.console import PASSWORD, Browser, House
+from web.console.accounts import totp
 from web.console.provision import main
+from web.console.wiring import EXTENSION
 
 Provision = Callable[..., tuple[int, str, str]]
 
@@ -17,11 +22,83 @@ def provision(house: House, capsys: pytest.CaptureFixture[str]) -> Provision:
     """The command: exit code, output, message."""
 
     def run(*arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, str, str]:
-        code = main(["--region", "eu", *arguments], house.database.env_for("owner") | dict(env or {}))
+        codes = [] if "CONSOLE_KEY_EU" in (env or {}) else ["--without-totp"]
+        code = main(["--region", "eu", *arguments, *codes], house.database.env_for("owner") | dict(env or {}))
         said = capsys.readouterr()
         return code, said.out, said.err
 
     return run
+
+
+@pytest.fixture
+def enrolled(house: House, provision: Provision) -> tuple[str, bytes]:
+    """A user with PASSWORD and an authenticator app: the e-mail address and the app's secret."""
+    email, env = fresh(), {"CONSOLE_USER_PASSWORD": PASSWORD, "CONSOLE_KEY_EU": key_of(house)}
+    code, out, err = provision("--email", email, "--role", "developer", env=env)
+    assert code == 0, err
+    assert "totp_uri" not in json.loads(provision("--email", email, "--role", "developer", env=env)[1]), "shown once"
+    return email, secret_in(json.loads(out)["totp_uri"])
+
+
+def key_of(house: House) -> str:
+    return base64.b64encode(house.app.extensions[EXTENSION].settings.key).decode()
+
+
+def secret_in(uri: str) -> bytes:
+    """As an authenticator app reads it."""
+    text = parse_qs(urlsplit(uri).query)["secret"][0]
+    return base64.b32decode(text + "=" * (-len(text) % 8))
+
+
+def step() -> int:
+    return int(time.time()) // totp.STEP_SECONDS
+
+
+def test_who_is_enrolled_needs_the_code_of_the_moment_once(house: House, enrolled: tuple[str, bytes]) -> None:
+    email, secret = enrolled
+    code = totp.code_at(secret, step())
+    for wrong in ("", "000000", totp.code_at(secret, step() + 20), totp.code_at(b"another" * 3, step())):
+        answer = house.browser().sign_in(email, PASSWORD, wrong)
+        assert answer.status_code == 401
+        assert "the one-time code is wrong" in answer.text
+    assert house.browser().sign_in(email, PASSWORD + "x", code).status_code == 401
+    assert house.browser().sign_in(email, PASSWORD, f"{code[:3]} {code[3:]}").status_code == 303
+    assert house.browser().sign_in(email, PASSWORD, code).status_code == 401, "a code opens once"
+    later = totp.code_at(secret, step() + 1)
+    assert house.browser().sign_in(email, PASSWORD, later).status_code == 303
+
+
+def test_codes_cannot_be_tried_forever(house: House, enrolled: tuple[str, bytes]) -> None:
+    email, secret = enrolled
+    for _ in range(10):
+        house.browser().sign_in(email, PASSWORD, "123456")
+    assert house.browser().sign_in(email, PASSWORD, totp.code_at(secret, step())).status_code == 429
+
+
+def test_enrolling_anew_ends_the_old_app_and_every_session(
+    house: House, provision: Provision, enrolled: tuple[str, bytes]
+) -> None:
+    email, secret = enrolled
+    browser = house.browser()
+    assert browser.sign_in(email, PASSWORD, totp.code_at(secret, step())).status_code == 303
+    env = {"CONSOLE_USER_PASSWORD": PASSWORD, "CONSOLE_KEY_EU": key_of(house)}
+    _, out, _ = provision("--email", email, "--role", "developer", "--new-totp", env=env)
+    assert browser.get("/overview").status_code == 303
+    assert house.browser().sign_in(email, PASSWORD, totp.code_at(secret, step() + 1)).status_code == 401
+    new = secret_in(json.loads(out)["totp_uri"])
+    assert house.browser().sign_in(email, PASSWORD, totp.code_at(new, step())).status_code == 303
+
+
+def test_the_secret_lies_sealed(house: House, enrolled: tuple[str, bytes]) -> None:
+    with house.admin() as connection:
+        row = connection.execute("SELECT totp_sealed FROM console_users WHERE email = %s", [enrolled[0]]).fetchone()
+        entry = connection.execute(
+            "SELECT after::text FROM audit_entries WHERE table_name = 'console_users' ORDER BY id DESC LIMIT 1"
+        ).fetchone()
+    assert row is not None
+    assert entry is not None
+    assert enrolled[1] not in bytes(row[0])
+    assert "[masked]" in entry[0]
 
 
 def fresh() -> str:

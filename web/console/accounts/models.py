@@ -24,7 +24,8 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An account and the hash that its password must fit."""
+    """An account, the hash that its password must fit, and what its one-time codes are made of."""
 
     account: Account
     password_hash: str = field(repr=False)
+    sealed_totp: bytes | None = field(repr=False)  # None: this user needs no one-time code

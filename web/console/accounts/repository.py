@@ -17,8 +17,11 @@ _COUNT_FAILURES = text("""
 SELECT count(*) FROM console_sign_in_failures WHERE kind = :kind AND key_hash = :hash AND at > :since
 """)
 _CREDENTIALS = text("""
-SELECT id, merchant_id, role, email, password_hash FROM console_users WHERE email = :email AND disabled_at IS NULL
+SELECT id, merchant_id, role, email, password_hash, totp_sealed FROM console_users
+ WHERE email = :email AND disabled_at IS NULL
 """)
+# Only ever later, so that a code opens one door once.
+_TAKE_STEP = text("UPDATE console_users SET totp_step = :step WHERE id = :id AND coalesce(totp_step, 0) < :step")
 _ADD_SESSION = text("""
 INSERT INTO console_sessions (token_hash, user_id, created_at, seen_at, expires_at)
 VALUES (:hash, :user_id, :now, :now, :expires_at)
@@ -63,7 +66,12 @@ def count_failures(connection: Connection, kind: str, key_hash: bytes, since: da
 def credentials(connection: Connection, email: str) -> Credentials | None:
     """Who signs in with an e-mail address, unless the account was disabled."""
     row = connection.execute(_CREDENTIALS, {"email": email}).mappings().one_or_none()
-    return None if row is None else Credentials(_account(row), row["password_hash"])
+    return None if row is None else Credentials(_account(row), row["password_hash"], row["totp_sealed"])
+
+
+def take_step(connection: Connection, user_id: str, step: int) -> bool:
+    """Use up a one-time code; False if it, or a later one, was used."""
+    return connection.execute(_TAKE_STEP, {"id": user_id, "step": step}).rowcount == 1
 
 
 def add_session(connection: Connection, token_hash: bytes, user_id: str, now: datetime, expires_at: datetime) -> None:

@@ -14,6 +14,7 @@ blueprint = Blueprint("accounts", __name__)
 log = logging.getLogger(__name__)
 
 BAD_REQUEST, UNAUTHORIZED, TOO_MANY = 400, 401, 429
+CODE_LENGTH_MAX = 16
 STALE_FORM = "This form is too old. Please try again."
 
 
@@ -33,12 +34,12 @@ def sign_in() -> AnyResponse:
         return _form(STALE_FORM, BAD_REQUEST)
     email, password = request.form.get("email", ""), request.form.get("password", "")
     if len(email) > domain.EMAIL_LENGTH_MAX or len(password) > domain.PASSWORD_LENGTH_MAX or "\x00" in email:
-        return _form("The e-mail address or the password is wrong.", UNAUTHORIZED)
+        return _form(service.REFUSED, UNAUTHORIZED)
     wiring, old_token = wired(), request.cookies.get(session.session_cookie())
     try:
         token, account = service.sign_in(
-            wiring.database, wiring.settings.key, email=email, password=password,
-            address=_address(), old_token=old_token, now=utc_now(),
+            wiring.database, wiring.settings.key, email=email, password=password, code=_code(), address=_address(),
+            old_token=old_token, now=utc_now(),
         )  # fmt: skip
     except service.SignInRefusedError as error:
         log.warning("console sign-in refused", extra=_whose(email))
@@ -76,6 +77,11 @@ def _form(error: str = "", status: int = 200) -> Response:
     response = page("sign_in", status, error=error, csrf=csrf, email=request.form.get("email", "")[:254])
     session.set_cookie(response, session.form_cookie(), token, same_site="Strict")
     return response
+
+
+def _code() -> str:
+    """The one-time code; apps show it in two halves."""
+    return request.form.get("code", "").replace(" ", "")[:CODE_LENGTH_MAX]
 
 
 def _address() -> str:

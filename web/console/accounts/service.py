@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 
-from regions.errors import MeridianError
-from web.console.accounts import domain, repository
+from regions.errors import MeridianError, VaultError
+from web.console.accounts import domain, repository, totp
 from web.console.accounts.models import Account, Credentials
 from web.db.engine import Database
 
+REFUSED = "The e-mail address, the password or the one-time code is wrong."
+
 
 class SignInRefusedError(MeridianError):
-    """No such user, another password, or an account that was disabled: whoever asks is not told which."""
+    """No such user, another password or code, or an account that was disabled: whoever asks is not told which."""
 
 
 class TooManyFailuresError(MeridianError):
@@ -19,9 +21,17 @@ class TooManyFailuresError(MeridianError):
 
 
 def sign_in(
-    database: Database, key: bytes, *, email: str, password: str, address: str, old_token: str | None, now: datetime
+    database: Database,
+    key: bytes,
+    *,
+    email: str,
+    password: str,
+    code: str,
+    address: str,
+    old_token: str | None,
+    now: datetime,
 ) -> tuple[str, Account]:
-    """Check a password and open a session; returns its new token.
+    """Check a password and a one-time code, and open a session; returns its new token.
 
     Three short transactions, because none is open while the password is hashed. The first counts the sign-in as failed
     and commits, so that many at once cannot pass the limit together; the last takes that back. A session that the
@@ -34,10 +44,13 @@ def sign_in(
         failures = repository.add_failures(connection, keys, now)
     found = _look_up(database, keys, failures, email, now)
     is_right = domain.fits(password, found.password_hash if found else _decoy())
-    if found is None or not is_right:
-        raise SignInRefusedError("The e-mail address or the password is wrong.")
+    step = _step(key, found, code, now) if found else None
+    if found is None or not is_right or step is None:
+        raise SignInRefusedError(REFUSED)
     token = domain.new_token()
     with database.transaction() as connection:
+        if step and not repository.take_step(connection, found.account.id, step):
+            raise SignInRefusedError(REFUSED)
         repository.forget_failures(connection, failures)
         repository.forget_failures_of(connection, "user", keys["user"])
         if old_token:
@@ -45,6 +58,16 @@ def sign_in(
         repository.end_old_sessions(connection, now, now - domain.IDLE)
         repository.add_session(connection, domain.token_hash(token), found.account.id, now, now + domain.LIFETIME)
     return token, found.account
+
+
+def _step(key: bytes, found: Credentials, code: str, now: datetime) -> int | None:
+    """The step of a right one-time code; 0 for a user who needs none, None for a wrong one."""
+    if found.sealed_totp is None:
+        return 0
+    secret = totp.unseal(key, found.account.id, found.sealed_totp)
+    if secret is None:
+        raise VaultError("a one-time secret does not open under CONSOLE_KEY: enrol the user anew")
+    return totp.step_of(secret, code, now)
 
 
 def _look_up(

@@ -133,3 +133,6 @@ GRANT EXECUTE ON FUNCTION audit_changes(jsonb, jsonb, text[], text[]), audit_nam
 GRANT CREATE ON SCHEMA public TO tenant_lookup;
 ALTER FUNCTION audit_write() OWNER TO tenant_lookup;
 REVOKE CREATE ON SCHEMA public FROM tenant_lookup;
+SET LOCAL ROLE tenant_lookup;
+GRANT EXECUTE ON FUNCTION audit_write() TO owner;        -- what later migrations need for their own tables' triggers
+RESET ROLE;
