@@ -26,6 +26,10 @@ INSERT INTO attempts (id, merchant_id, payment_id, gateway, gateway_account, pay
 VALUES (%(attempt)s, %(merchant)s, %(payment)s, 'sandbox', 'MeridianEU', '', 1999, 'EUR', 'succeeded', now());
 INSERT INTO refunds (id, merchant_id, livemode, payment_id, gateway, amount_minor, currency, status)
 VALUES (%(refund)s, %(merchant)s, false, %(payment)s, 'sandbox', 1, 'EUR', 'succeeded');
+INSERT INTO captures (id, merchant_id, livemode, payment_id, attempt_id, gateway, amount_minor, currency, is_final, status)
+VALUES (%(capture)s, %(merchant)s, false, %(payment)s, %(attempt)s, 'sandbox', 1, 'EUR', true, 'succeeded');
+INSERT INTO voids (id, merchant_id, livemode, payment_id, attempt_id, gateway, status)
+VALUES (%(void)s, %(merchant)s, false, %(payment)s, %(attempt)s, 'sandbox', 'succeeded');
 """  # noqa: E501
 
 
@@ -42,7 +46,7 @@ class Owner:
             return dict(answer.get_json())
 
         link = post("/v1/links", json=LINK)["id"]
-        ids = {name: new_id(name, "eu") for name in ("payment", "session", "attempt", "refund")}
+        ids = {name: new_id(name, "eu") for name in ("payment", "session", "attempt", "refund", "capture", "void")}
         with database.connect("postgres") as connection:
             values = ids | {"link": link, "merchant": self.merchant_id}
             for statement in PAYMENT.strip().split(";\n"):
@@ -53,6 +57,8 @@ class Owner:
             "link_id": link,
             "payment_id": ids["payment"],
             "refund_id": ids["refund"],
+            "capture_id": ids["capture"],
+            "void_id": ids["void"],
             "key_id": key,
             "job_id": post("/v1/bulk/links", **rows)["id"],
             "event_id": client.get("/v1/events", headers=headers).get_json()["data"][0]["id"],

@@ -15,3 +15,7 @@ DROP TRIGGER audit_insert ON console_users;
 DROP TRIGGER audit_update ON console_users;
 DROP TRIGGER audit_delete ON console_users;
 SELECT audit_table('console_users', '{email,password_hash,totp_sealed}', '{totp_step}');
+
+SELECT audit_table('payout_settings', '{account_sealed,account_last4}', '{}', '{merchant_id,currency,livemode}');
+SELECT audit_table('payout_batches', '{file_sealed}');
+SELECT audit_table('payouts');
