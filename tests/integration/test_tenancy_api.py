@@ -28,8 +28,8 @@ INSERT INTO refunds (id, merchant_id, livemode, payment_id, gateway, amount_mino
 VALUES (%(refund)s, %(merchant)s, false, %(payment)s, 'sandbox', 1, 'EUR', 'succeeded');
 INSERT INTO captures (id, merchant_id, livemode, payment_id, attempt_id, gateway, amount_minor, currency, is_final, status)
 VALUES (%(capture)s, %(merchant)s, false, %(payment)s, %(attempt)s, 'sandbox', 1, 'EUR', true, 'succeeded');
-INSERT INTO voids (id, merchant_id, livemode, payment_id, attempt_id, gateway, status)
-VALUES (%(void)s, %(merchant)s, false, %(payment)s, %(attempt)s, 'sandbox', 'succeeded');
+INSERT INTO voids (id, merchant_id, livemode, payment_id, attempt_id, gateway, reason, status)
+VALUES (%(void)s, %(merchant)s, false, %(payment)s, %(attempt)s, 'sandbox', 'voided', 'succeeded');
 """  # noqa: E501
 
 
