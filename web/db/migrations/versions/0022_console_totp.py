@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0021_console_totp.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0022_console_totp.sql"
 
 
 def upgrade() -> None:
