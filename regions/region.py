@@ -60,6 +60,14 @@ class GatewayAccount:
     adapter: str
 
 
+@dataclass(frozen=True, slots=True)
+class BankAccount:
+    """Our account at a bank, in one currency; `account` is what its statements call it."""
+
+    account: str
+    currency: str
+
+
 @dataclass(frozen=True)
 class Sca:
     """The region's rule for strong customer authentication."""
@@ -116,6 +124,7 @@ class Region(RegionEnvironment):
     timezone: str
     payment_methods: tuple[PaymentMethod, ...]
     gateways: tuple[GatewayAccount, ...]
+    bank_accounts: tuple[BankAccount, ...]
     sca: Sca
     texts: Mapping[str, Texts] = field(hash=False)
     payouts: PayoutAccount
@@ -186,6 +195,8 @@ def read_region(path: Path) -> Region:
     _refuse_repeats(top, "gateways", [f"{account.adapter}/{account.account}" for account in gateways])
     for name in sorted({m.name for m in methods} - {name for account in gateways for name in account.methods}):
         top.refuse("gateways", f"has no account that takes {name}")
+    banks = tuple(_read_bank_account(table) for table in top.tables("bank_accounts"))
+    _refuse_repeats(top, "bank_accounts", [f"{bank.account}/{bank.currency}" for bank in banks])
     region = Region(
         code=code,
         name=top.text("name"),
@@ -197,6 +208,7 @@ def read_region(path: Path) -> Region:
         timezone=_read_timezone(top),
         payment_methods=methods,
         gateways=tuple(sorted(gateways, key=lambda account: account.order)),
+        bank_accounts=banks,
         sca=_read_sca(top.table("sca"), currencies),
         texts=_read_texts(top.table("texts"), locales),
         payouts=_read_payouts(top.table("payouts")),
@@ -237,6 +249,14 @@ def _read_gateway(table: TomlReader, methods: tuple[PaymentMethod, ...]) -> Gate
     )
     table.finish()
     return account
+
+
+def _read_bank_account(table: TomlReader) -> BankAccount:
+    bank = BankAccount(
+        account=table.text("account", pattern=r"[A-Za-z0-9/-]+"), currency=table.text("currency", choices=EXPONENTS)
+    )
+    table.finish()
+    return bank
 
 
 def _read_sca(table: TomlReader, currencies: tuple[str, ...]) -> Sca:

@@ -51,7 +51,7 @@ def land(lake: Lake, region: Region, file: StatementFile, *, livemode: bool) -> 
 
     Raises AnotherWriterError when others keep committing.
     """
-    keys = [statement.key for statement in file.statements]
+    keys = [file.key_of(statement) for statement in file.statements]
     done = LandedStatement(file.sha256, len(file.statements), len(file.entries), is_new=True)
     landed = read_map(lake.ensure_table(BANK_STATEMENTS), STATEMENTS)
     if keys and all(landed.get(key) == file.sha256 for key in keys):
@@ -67,7 +67,7 @@ def land(lake: Lake, region: Region, file: StatementFile, *, livemode: bool) -> 
                     "entry_id": entry_id,
                     "entry_number": entry.entry_number,
                     "line_number": entry.line_number,
-                    "booking_date": entry.booking_date or statement.on,
+                    "booking_date": entry.booking_date or file.day_of(statement),
                     "value_date": entry.value_date,
                     "kind": entry.kind,
                     "status": entry.status,
@@ -91,7 +91,7 @@ def land(lake: Lake, region: Region, file: StatementFile, *, livemode: bool) -> 
                 "sequence": one.sequence,
                 "format": file.format,
                 "opening_minor": one.opening.amount_minor if one.opening else 0,
-                "closing_minor": one.closing.amount_minor if one.closing else 0,
+                "closing_minor": one.closing.amount_minor if one.closing else one.sum_minor,  # a notice has none
                 "entry_count": one.entry_count,
                 "pending_count": one.pending_count,
                 "sum_minor": one.sum_minor,
@@ -138,12 +138,12 @@ def _common(
     statement: BankStatement, file: StatementFile, region: Region, *, lake_seq: int, livemode: bool
 ) -> dict[str, Any]:
     return {
-        "statement_key": statement.key,
+        "statement_key": file.key_of(statement),
         "region": region.code,
         "livemode": livemode,
         "account": statement.account,
         "currency": statement.currency,
-        "statement_date": statement.on,
+        "statement_date": file.day_of(statement),
         "file_hash": file.sha256,
         "lake_seq": lake_seq,
     }

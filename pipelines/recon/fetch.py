@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from regions.environment import SANDBOX
 from regions.errors import ConfigurationError, MeridianError
 
 if TYPE_CHECKING:
@@ -33,12 +34,12 @@ class FetchedReport:
     closed_at: Mapping[int, datetime] = field(default_factory=dict)
 
 
-def fetch_report(region: Region, day: date, env: Mapping[str, str]) -> FetchedReport | None:
+def fetch_report(region: Region, day: date, env: Mapping[str, str], gateway: str = SANDBOX) -> FetchedReport | None:
     """The sandbox's report of a business day, or None if it has closed no batch of that day.
 
     Raises ConfigurationError, or ReportUnavailableError if the gateway does not answer as it should.
     """
-    with _client(region, env) as client:
+    with _client(region, env, gateway) as client:
         entries = [entry for entry in _list(client, "/v1/settlement_reports") if entry["date"] == day.isoformat()]
         if not entries:
             return None
@@ -51,15 +52,15 @@ def fetch_report(region: Region, day: date, env: Mapping[str, str]) -> FetchedRe
     if any(entry["sha256"] != digest for entry in entries):
         raise ReportUnavailableError(f"The settlement report of {day} is not the one that the gateway lists: try again")
     closed_at = {int(entry["batch_number"]): datetime.fromisoformat(entry["closed_at"]) for entry in entries}
-    return FetchedReport(f"settlement report of {day}", content, closed_at)
+    return FetchedReport(_title("settlement report", day, gateway), content, closed_at)
 
 
-def fetch_statement(region: Region, day: date, env: Mapping[str, str]) -> FetchedReport | None:
+def fetch_statement(region: Region, day: date, env: Mapping[str, str], gateway: str = SANDBOX) -> FetchedReport | None:
     """The bank statement of a day in camt.053, which the sandbox's bank gives, or None if it has none.
 
     Raises as `fetch_report` does.
     """
-    with _client(region, env) as client:
+    with _client(region, env, gateway) as client:
         entries = [entry for entry in _list(client, "/v1/bank_statements") if entry["date"] == day.isoformat()]
         if not entries:
             return None
@@ -68,14 +69,18 @@ def fetch_statement(region: Region, day: date, env: Mapping[str, str]) -> Fetche
         raise ReportUnavailableError(
             f"The bank statement of {day} has {len(content)} bytes, the most is {REPORT_BYTES_MAX}"
         )
-    return FetchedReport(f"bank statement of {day}", content)
+    return FetchedReport(_title("bank statement", day, gateway), content)
 
 
-def _client(region: Region, env: Mapping[str, str]) -> httpx.Client:
+def _title(what: str, day: date, gateway: str) -> str:
+    return f"{what} of {day}" if gateway == SANDBOX else f"{what} of {day} of {gateway}"
+
+
+def _client(region: Region, env: Mapping[str, str], gateway: str) -> httpx.Client:
     base_url = env.get("SANDBOX_URL", "").rstrip("/")
     if not base_url:
         raise ConfigurationError("SANDBOX_URL is not set: set it to the gateway's base URL, or start the local stack")
-    headers = {"Authorization": f"Bearer {region.sandbox_api_key(env)}"}
+    headers = {"Authorization": f"Bearer {region.sandbox_api_key(env, gateway)}"}
     return httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False)
 
 

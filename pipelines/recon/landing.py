@@ -25,7 +25,6 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 
-from pipelines.recon.settlement import report_name
 from warehouse.lake import LAKE_SEQ, read_lake_seq, read_map
 from warehouse.lake_tables import TableDefinition
 from warehouse.lake_writer import AnotherWriterError
@@ -86,10 +85,16 @@ class Landed:
     is_new: bool
 
 
-def is_landed(lake: Lake, gateway: str, day: date, content: bytes) -> bool:
-    """Whether exactly this content is what the lake has of a gateway's report of a day."""
+def is_landed(lake: Lake, content: bytes) -> bool:
+    """Whether exactly this content is what the lake has of some report."""
     landed = read_map(lake.ensure_table(SETTLEMENT_LINES), REPORTS)
-    return landed.get(report_name(gateway, day)) == hashlib.sha256(content).hexdigest()
+    return hashlib.sha256(content).hexdigest() in landed.values()
+
+
+def reports_of(lake: Lake, day: date) -> dict[str, str]:
+    """The reports of a day that the lake has, and the SHA-256 of each."""
+    landed = read_map(lake.ensure_table(SETTLEMENT_LINES), REPORTS)
+    return {name: sha256 for name, sha256 in landed.items() if name.partition("/")[2] == day.isoformat()}
 
 
 def land(

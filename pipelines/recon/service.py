@@ -13,10 +13,11 @@ from pipelines.recon import manifest
 from pipelines.recon.fetch import FetchedReport, fetch_report
 from pipelines.recon.formats import adyen, stripe
 from pipelines.recon.formats.source import Source
-from pipelines.recon.landing import SETTLEMENT_LINES, Landed, is_landed, land
+from pipelines.recon.landing import SETTLEMENT_LINES, Landed, is_landed, land, reports_of
 from pipelines.recon.settlement import SettlementReport, SettlementReportError
 from pipelines.recon.statements import land_statement
 from pipelines.recon.verdict import Verdict, verdict_of
+from regions.environment import SANDBOX
 from regions.errors import UsageError
 from regions.vault import open_vault
 from warehouse.builds import Warehouse
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from warehouse.inputs import Inputs
 
 SUITE, STRIPE_SUITE = "settlement_lines", "stripe_payouts"
-GATEWAY = "sandbox"  # the only one so far; it prints Adyen's format and moves no real money
+GATEWAY = SANDBOX  # and its further accounts; it prints Adyen's format and moves no real money
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,12 @@ def reconcile_day(
         lake = Lake.open(region, env)
         try:
             landed, report, stated = land_files(lake, region, day, env, settlement, statement)
+            reports = candidate.reports | reports_of(lake, day)
             lines, statements, entries = (
                 table_files(lake.ensure_table(table)) for table in (SETTLEMENT_LINES, BANK_STATEMENTS, BANK_ENTRIES)
             )
         finally:
             lake.close()
-        reports = candidate.reports | ({landed.report: landed.sha256} if landed else {})
         inputs = replace(candidate.inputs, settlement_lines=lines, bank_statements=statements, bank_entries=entries)
         record = _match(warehouse, candidate, inputs, reports)
         done = _finish(warehouse, record, env)
@@ -125,34 +126,43 @@ def land_files(
         landed, report = land_day(lake, region, day, env, settlement)
     if statement or from_gateway:
         stated = land_statement(lake, region, day, env, statement)
+    for gateway in region.gateways if from_gateway else ():
+        if gateway.adapter == GATEWAY and gateway.name != GATEWAY:
+            land_day(lake, region, day, env, gateway=gateway.name)
+            land_statement(lake, region, day, env, gateway=gateway.name)
     return landed, report, stated
 
 
 def land_day(
-    lake: Lake, region: Region, day: date, env: Mapping[str, str], settlement: Path | None = None
+    lake: Lake,
+    region: Region,
+    day: date,
+    env: Mapping[str, str],
+    settlement: Path | None = None,
+    gateway: str = GATEWAY,
 ) -> tuple[Landed | None, SettlementReport | None]:
     """Fetch the day's report (or read it from a file), check it, and land it; nothing if the gateway has none.
 
-    A report that is refused goes to quarantine.
+    A file belongs to the gateway whose account it names. A report that is refused goes to quarantine.
     """
-    fetched = _read(settlement) if settlement else fetch_report(region, day, env)
+    fetched = _read(settlement) if settlement else fetch_report(region, day, env, gateway)
     if fetched is None:
         return None, None
     door = Door.of(region, env)
     with door.guard(SUITE, fetched.name, fetched.content):
-        fresh = not is_landed(lake, GATEWAY, day, fetched.content)  # judged then
+        fresh = not is_landed(lake, fetched.content)  # judged then
         if stripe.recognise(Source.of_bytes(fetched.content, fetched.name)):
             if fresh:
                 door.expect(STRIPE_SUITE, fetched.name, stripe.raw_columns(fetched.content, name=fetched.name))
-            account = next(gateway.account for gateway in region.gateways if gateway.name == GATEWAY)
+            account = next(one.account for one in region.gateways if one.name == gateway)
             report = stripe.parse_report(
-                fetched.content, name=fetched.name, gateway=GATEWAY, account=account, report_date=day
+                fetched.content, name=fetched.name, gateway=gateway, account=account, report_date=day
             )
         else:
             if fresh:
                 door.expect(SUITE, fetched.name, adyen.raw_columns(fetched.content, name=fetched.name))
-            report = adyen.parse_report(fetched.content, name=fetched.name, gateway=GATEWAY, report_date=day)
-        _check_accounts(region, fetched.name, report)
+            report = adyen.parse_report(fetched.content, name=fetched.name, gateway=gateway, report_date=day)
+        report = _of_our_account(region, fetched.name, report)
     return land(lake, region, report, fetched.closed_at, livemode=False), report
 
 
@@ -163,11 +173,16 @@ def _read(path: Path) -> FetchedReport:
         raise UsageError(f"The settlement report {path} cannot be read: {error.strerror}") from error
 
 
-def _check_accounts(region: Region, name: str, report: SettlementReport) -> None:
-    ours = {gateway.account for gateway in region.gateways if gateway.name == report.gateway}
-    for line in report.lines:
-        if line.gateway_account not in ours:
+def _of_our_account(region: Region, name: str, report: SettlementReport) -> SettlementReport:
+    """The report under the gateway whose account it names; one account in a file."""
+    ours = {gateway.account: gateway.name for gateway in region.gateways}
+    found = {line.gateway_account: line.line_number for line in reversed(report.lines)}
+    for account, line_number in found.items():
+        if account not in ours:
             raise SettlementReportError(
-                f"{name}, line {line.line_number}: Merchant Account is {line.gateway_account!r}, "
+                f"{name}, line {line_number}: Merchant Account is {account!r}, "
                 f"but region {region.code} has {', '.join(sorted(ours))}"
             )
+    if len(found) > 1:
+        raise SettlementReportError(f"{name} is about {len(found)} accounts: give one file for each")
+    return replace(report, gateway=next((ours[account] for account in found), report.gateway))

@@ -12,6 +12,7 @@ from datetime import date
 from regions.errors import UsageError
 
 BOOKED = "BOOK"
+NOTICES = frozenset({"camt.052", "camt.054"})  # they announce what a statement will state
 
 
 class StatementError(UsageError):
@@ -100,10 +101,30 @@ class StatementFile:
     statements: tuple[BankStatement, ...]
     entries: tuple[BankEntry, ...]
     _by_place: dict[tuple[int, str], BankStatement] = field(init=False, repr=False, compare=False)
+    _last_days: dict[tuple[int, str], date] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         by_place = {(one.number, one.currency): one for one in self.statements}
         object.__setattr__(self, "_by_place", by_place)
+        last_days: dict[tuple[int, str], date] = {}
+        for entry in self.entries:
+            place = (entry.statement_number, entry.currency)
+            if entry.booking_date is not None:
+                last_days[place] = max(entry.booking_date, last_days.get(place, entry.booking_date))
+        object.__setattr__(self, "_last_days", last_days)
+
+    @property
+    def states_balances(self) -> bool:
+        """Whether these are statements of account; else they only announce entries (camt.052 and camt.054)."""
+        return self.format not in NOTICES
+
+    def day_of(self, statement: BankStatement) -> date | None:
+        """The day whose end it states; of what only announces, the last day of its entries."""
+        return statement.on or self._last_days.get((statement.number, statement.currency))
+
+    def key_of(self, statement: BankStatement) -> str:
+        """Which statement or notice this is: a notice never replaces a statement."""
+        return statement.key if self.states_balances else f"{self.format}:{statement.key}"
 
     def statement_of(self, entry: BankEntry) -> BankStatement:
         """The statement that an entry stands in."""
@@ -115,7 +136,7 @@ class StatementFile:
         ids = []
         for entry in self.entries:
             said = (
-                self.statement_of(entry).key, entry.booking_date, entry.value_date, entry.kind, entry.status,
+                self.key_of(self.statement_of(entry)), entry.booking_date, entry.value_date, entry.kind, entry.status,
                 entry.amount_minor, entry.bank_reference,
             )  # fmt: skip
             seen[said] = seen.get(said, 0) + 1

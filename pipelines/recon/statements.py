@@ -14,6 +14,7 @@ from pipelines.recon.formats import camt, mt940
 from pipelines.recon.formats.problems import Findings
 from pipelines.recon.formats.source import Source
 from pipelines.recon.statement import BankEntry, BankStatement, StatementError, StatementFile
+from regions.environment import SANDBOX
 from regions.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,13 +26,13 @@ SUITE = "bank_entries"
 
 
 def land_statement(
-    lake: Lake, region: Region, day: date, env: Mapping[str, str], path: Path | None = None
+    lake: Lake, region: Region, day: date, env: Mapping[str, str], path: Path | None = None, gateway: str = SANDBOX
 ) -> LandedStatement | None:
     """Fetch the day's statement (or read it from a file), check it, and land it; nothing if the bank has none.
 
     A file that is refused goes to quarantine. Raises StatementError.
     """
-    fetched = _read(path) if path else fetch_statement(region, day, env)
+    fetched = _read(path) if path else fetch_statement(region, day, env, gateway)
     if fetched is None:
         return None
     door = Door.of(region, env)
@@ -40,6 +41,7 @@ def land_statement(
         if not bank_landing.is_landed(lake, fetched.content):  # judged then
             door.expect(SUITE, fetched.name, columns(file))
         _check_day(day, fetched.name, file)
+        _check_accounts(region, fetched.name, file)
     return bank_landing.land(lake, region, file, livemode=False)
 
 
@@ -52,15 +54,16 @@ def parse_statement(content: bytes, *, name: str) -> StatementFile:
     elif mt940.recognise(source):
         entries = tuple(mt940.scan(source, findings, statements))
     else:
-        raise StatementError(f"{name} is not a bank statement: give camt.053 or MT940")
-    if findings.format not in {"camt.053", mt940.FORMAT}:
-        raise StatementError(f"{name} is a {findings.format} message, which states no balances: give camt.053 or MT940")
+        raise StatementError(
+            f"{name} is not a bank statement: give camt.053, MT940, or camt.052 or camt.054 as a notice"
+        )
     if findings.error_count:
         raise StatementError(findings.errors()[0].sentence(name))
+    file = StatementFile(findings.format, source.sha256, tuple(statements), entries)
     for statement in statements:
-        if statement.on is None:
+        if file.day_of(statement) is None:
             raise StatementError(f"{name}, line {statement.line_number}: statement {statement.id} does not say its day")
-    return StatementFile(findings.format, source.sha256, tuple(statements), entries)
+    return file
 
 
 def columns(file: StatementFile) -> dict[str, list[Any]]:
@@ -71,7 +74,7 @@ def columns(file: StatementFile) -> dict[str, list[Any]]:
 
     def lag(entry: BankEntry) -> int | None:
         """Days between booking and the end of the statement."""
-        day = file.statement_of(entry).on
+        day = file.day_of(file.statement_of(entry))
         return (day - entry.booking_date).days if day and entry.booking_date else None
 
     return {
@@ -93,7 +96,18 @@ def _read(path: Path) -> FetchedReport:
 
 def _check_day(day: date, name: str, file: StatementFile) -> None:
     for statement in file.statements:
-        if statement.on is None or statement.on > day:
+        on = file.day_of(statement)
+        if on is None or on > day:
             raise StatementError(
-                f"{name}, line {statement.line_number}: statement {statement.id} is of {statement.on}, after {day}"
+                f"{name}, line {statement.line_number}: statement {statement.id} is of {on}, after {day}"
+            )
+
+
+def _check_accounts(region: Region, name: str, file: StatementFile) -> None:
+    ours = {(bank.account, bank.currency) for bank in region.bank_accounts}
+    for statement in file.statements:
+        if (statement.account, statement.currency) not in ours:
+            raise StatementError(
+                f"{name}, line {statement.line_number}: region {region.code} has no account {statement.account} in "
+                f"{statement.currency}"
             )

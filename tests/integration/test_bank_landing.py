@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,7 @@ from pipelines.recon.bank_landing import LandedStatement
 from pipelines.recon.statement import StatementError
 from pipelines.recon.statements import land_statement, parse_statement
 from regions.errors import UsageError
+from regions.region import BankAccount
 from tests.support.bank_files import DAY, IBAN, camt, camt_entry, camt_statement, mt940
 from tests.support.warehouse import Bench, bench
 
@@ -28,7 +30,8 @@ def place(tmp_path: Path) -> Iterator[Bench]:
 def put(place: Bench, folder: Path, content: bytes, name: str = "s") -> LandedStatement | None:
     path = folder / name
     path.write_bytes(content)
-    return land_statement(place.lake, place.region, DAY, {"MERIDIAN_STATE": str(folder)}, path)
+    region = replace(place.region, bank_accounts=(BankAccount(IBAN, "EUR"),))
+    return land_statement(place.lake, region, DAY, {"MERIDIAN_STATE": str(folder)}, path)
 
 
 def rows(place: Bench, table: str, columns: str = "*") -> list[tuple[object, ...]]:
@@ -89,7 +92,7 @@ def test_what_great_expectations_finds_is_named_with_its_line_and_column(place: 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (camt(camt_statement(kind="Ntfctn"), message="054"), "a camt.054 message, which states no balances"),
+        (camt(camt_statement(kind="Ntfctn"), message="054"), "does not say its day"),
         (b"Type,Batch Number\n", "is not a bank statement"),
         (CAMT.replace(b"2026-03-03", b"2026-03-04"), "is of 2026-03-04, after 2026-03-03"),
         (CAMT[:900], "the file is cut off"),
@@ -98,6 +101,28 @@ def test_what_great_expectations_finds_is_named_with_its_line_and_column(place: 
 def test_what_is_no_statement_of_the_day_is_refused(place: Bench, tmp_path: Path, content: bytes, said: str) -> None:
     with pytest.raises(StatementError, match=said):
         put(place, tmp_path, content)
+
+
+def test_a_statement_of_an_account_that_is_not_ours_is_refused(place: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    path.write_bytes(CAMT)
+    with pytest.raises(StatementError, match=f"region eu has no account {IBAN} in EUR"):
+        land_statement(place.lake, place.region, DAY, {"MERIDIAN_STATE": str(tmp_path)}, path)
+    assert rows(place, "bank_entries") == []
+
+
+def test_a_notice_lands_beside_the_statement_that_states_the_same(place: Bench, tmp_path: Path) -> None:
+    notice = camt(camt_statement(camt_entry("20.00"), kind="Ntfctn"), message="054")
+    put(place, tmp_path, CAMT)
+    landed = put(place, tmp_path, notice)
+    assert landed
+    assert (landed.is_new, landed.entry_count) == (True, 1)
+    assert [row[1] for row in rows(place, "bank_statements", "format, entry_count")] == [2, 1]
+    assert rows(place, "bank_statements", "format, opening_minor, closing_minor")[1] == ("camt.054", 0, 2000)
+    assert len(rows(place, "bank_entries", "entry_id")) == 3
+    again = put(place, tmp_path, notice)
+    assert again
+    assert not again.is_new
 
 
 def test_a_landing_that_stopped_half_way_is_not_seen_and_is_repaired(

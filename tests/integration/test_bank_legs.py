@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import duckdb
@@ -15,9 +15,10 @@ from pipelines.recon.formats import adyen
 from pipelines.recon.landing import land
 from pipelines.recon.statements import parse_statement
 from regions.region import Region
+from tests.support.bank_files import camt, camt_entry, camt_statement
 from tests.support.warehouse import DAY, Bench, TradedDay, bench
-from web.sandbox.bank import camt_statement
-from web.sandbox.bank.domain import Payout, entries_of, statements_of
+from web.sandbox.bank import camt_statement as sandbox_statement
+from web.sandbox.bank.domain import Entry, Payout, entries_of, statements_of
 from web.sandbox.bank.planting import Plant, plant_errors
 
 CURRENCY = "EUR"
@@ -49,11 +50,13 @@ def payouts(place: Bench) -> list[Payout]:
     return [Payout(*row) for row in rows]
 
 
-def reconcile(place: Bench, plants: Sequence[Plant], until: date = DAY + timedelta(days=9)) -> None:
+def reconcile(
+    place: Bench, plants: Sequence[Plant], until: date = DAY + timedelta(days=9), booked: Sequence[Entry] = ()
+) -> None:
     """Land the bank's statements of the payout day, with errors, and of a later day; run reconciliation again."""
-    booked = entries_of(payouts(place), 0)
+    booked = booked or entries_of(payouts(place), 0)
     for day in (DAY, until):
-        content = camt_statement.render(statements_of("MeridianEU", day, booked, {DAY: plants}))
+        content = sandbox_statement.render(statements_of("MeridianEU", day, booked, {DAY: plants}))
         bank_landing.land(place.lake, place.region, parse_statement(content, name="s"), livemode=False)
     inputs = place.inputs()
     with place.warehouse.lock():
@@ -72,6 +75,36 @@ def test_before_a_statement_payouts_are_in_transit(place: Bench) -> None:
     assert set(rows(place, "SELECT DISTINCT outcome FROM fct_payout_legs")) == {("in_transit",)}
 
 
+def test_what_the_bank_announces_is_no_longer_merely_in_transit(place: Bench) -> None:
+    payout = payouts(place)[0]
+    refs = f"<NtryDtls><TxDtls><Refs><EndToEndId>{payout.reference}</EndToEndId></Refs></TxDtls></NtryDtls>"
+    entry = camt_entry(f"{payout.amount_minor / 100:.2f}", more=refs)
+    file = parse_statement(camt(camt_statement(entry, kind="Ntfctn"), message="054"), name="n")
+    bank_landing.land(place.lake, place.region, file, livemode=False)
+    inputs = place.inputs()
+    with place.warehouse.lock():
+        place.warehouse.reconcile(place.warehouse.build(DAY, inputs), inputs, {})
+        place.warehouse.publish()
+    assert rows(place, "SELECT payout_reference FROM fct_payout_legs WHERE outcome = 'announced'") == [
+        (payout.reference,)
+    ]
+    assert rows(place, "SELECT count(*) FROM fct_bank_entries") == [(0,)]
+    assert rows(place, "SELECT count(*) FROM fct_bank_breaks") == [(0,)]
+
+
+def test_a_payout_whose_reference_is_lost_is_found_by_its_amount(place: Bench) -> None:
+    booked = entries_of(payouts(place), 0)
+    victim = next(entry for entry in booked if not entry.is_charge)
+    lost = [replace(entry, reference="LOST1", text="Transfer LOST1") if entry is victim else entry for entry in booked]
+    reconcile(place, [], booked=lost)
+    found = rows(
+        place, "SELECT pass, count(*) FROM fct_bank_entries WHERE outcome = 'payout' GROUP BY ALL ORDER BY ALL"
+    )
+    twins = [entry for entry in booked if entry.amount_minor == victim.amount_minor]
+    assert found == ([("amount", 1), ("reference", 5)] if len(twins) == 1 else found)
+    assert rows(place, "SELECT count(*) FROM fct_payout_legs WHERE outcome = 'match'") == [(6,)]
+
+
 def test_every_planted_error_is_found_by_its_class_and_none_is_invented(place: Bench) -> None:
     plants: list[Plant] = ["missing_at_bank", "unknown_at_bank", "amount", "duplicate", "split"]
     booked = entries_of(payouts(place), 0)
@@ -83,6 +116,10 @@ def test_every_planted_error_is_found_by_its_class_and_none_is_invented(place: B
     )
     planted = Counter((one["class"], None if one["class"] == "unknown_at_bank" else one["reference"]) for one in key)
     assert found == planted
+    broken = rows(
+        place, "SELECT class, payout_reference FROM rpt_recon_breaks WHERE leg = 'bank' AND state != 'resolved'"
+    )
+    assert Counter(broken) == planted
     charges = rows(place, "SELECT count(*) FROM fct_bank_entries WHERE outcome = 'charge'")
     assert charges == [(sum(entry.is_charge for entry in booked),)]
     reported = {one["reference"]: one["reported_minor"] for one in key if one["class"] in {"amount", "duplicate"}}

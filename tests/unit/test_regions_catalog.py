@@ -10,6 +10,7 @@ from regions.money import Money
 from regions.region import CATALOG, Export, ScaRule, load_catalog, load_region, read_region, region_codes
 from regions.residency import ResidencyClass
 from regions.retention import data_classes
+from web.sandbox.bank.domain import account_number
 
 EU = (CATALOG / "eu.toml").read_text("utf-8")
 
@@ -43,6 +44,16 @@ def test_the_shipped_regions_are_what_the_platform_promises() -> None:
     for region in catalog.values():
         assert {rule.data_class for rule in region.retention} == set(data_classes())
         assert set(region.texts) == set(region.locales)
+
+
+def test_the_bank_accounts_of_the_simulated_bank_are_declared() -> None:
+    for region in load_catalog().values():
+        wanted = {
+            (account_number(gateway.account, currency), currency)
+            for gateway in region.gateways
+            for currency in region.currencies
+        }
+        assert wanted <= {(bank.account, bank.currency) for bank in region.bank_accounts}
 
 
 def test_a_region_is_a_value() -> None:

@@ -1,4 +1,4 @@
--- Of each statement the entries of the file that its row names: a landing that stopped half way is not seen.
+-- Entries of statements, not of what only announces them. Of each statement the entries of the file that its row names: a landing that stopped half way is not seen.
 select
     entries.entry_id,
     entries.statement_key,
@@ -26,3 +26,4 @@ select
     entries.lake_seq
 from {{ source('lake', 'bank_entries') }} as entries
 inner join {{ source('lake', 'bank_statements') }} as statements using (statement_key, file_hash)
+where statements.format in ('camt.053', 'mt940')

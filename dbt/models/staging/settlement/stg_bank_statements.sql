@@ -16,3 +16,4 @@ select
     file_hash,
     lake_seq
 from {{ source('lake', 'bank_statements') }}
+where format in ('camt.053', 'mt940')

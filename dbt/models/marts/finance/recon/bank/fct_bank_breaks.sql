@@ -14,7 +14,7 @@ with legs as (
         currency,
         -difference_minor as amount_minor
     from {{ ref('fct_payout_legs') }}
-    where outcome not in ('match', 'in_transit') or (outcome = 'match' and is_late)
+    where outcome not in ('match', 'in_transit', 'announced') or (outcome = 'match' and is_late)
 ),
 
 entries as (

@@ -13,6 +13,17 @@ with arrivals as (
     group by all
 ),
 
+announced as (
+    select payouts.livemode, payouts.payout_key, min(notices.announced_on) as announced_on
+    from {{ ref('int_payouts') }} as payouts
+    inner join {{ ref('stg_bank_notices') }} as notices
+        on payouts.livemode = notices.livemode
+        and payouts.currency = notices.currency
+        and payouts.payout_reference != ''
+        and contains(notices.reference_text, ' ' || payouts.payout_reference || ' ')
+    group by all
+),
+
 stated as (
     select livemode, currency, max(statement_date) as stated_until
     from {{ ref('stg_bank_statements') }}
@@ -32,6 +43,7 @@ select
     payouts.paid_out_on,
     payouts.paid_out_minor,
     arrivals.first_entry_id as entry_id,
+    announced.announced_on,
     arrivals.arrived_on,
     coalesce(arrivals.entry_count, 0) as entry_count,
     coalesce(arrivals.arrived_minor, 0) as arrived_minor,
@@ -41,7 +53,7 @@ select
         when arrivals.entry_count is null and (
             stated.stated_until is null
             or date_diff('day', payouts.paid_out_on, stated.stated_until) < coalesce(terms.transit_days_max, 0)
-        ) then 'in_transit'
+        ) then case when announced.announced_on is null then 'in_transit' else 'announced' end
         when arrivals.entry_count is null then 'missing_at_bank'
         when arrivals.arrived_minor = payouts.paid_out_minor and arrivals.entry_count = 1 then 'match'
         when arrivals.arrived_minor = payouts.paid_out_minor then 'split'
@@ -50,5 +62,6 @@ select
     end as outcome
 from {{ ref('int_payouts') }} as payouts
 left join arrivals on payouts.livemode = arrivals.livemode and payouts.payout_key = arrivals.payout_key
+left join announced on payouts.livemode = announced.livemode and payouts.payout_key = announced.payout_key
 left join stated on payouts.livemode = stated.livemode and payouts.currency = stated.currency
 left join {{ ref('gateway_terms') }} as terms on payouts.gateway = terms.gateway
