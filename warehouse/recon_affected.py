@@ -57,8 +57,12 @@ _ITEMS: Final = """
     SELECT item_id FROM base.intermediate.int_booked_items
      WHERE movement_merchant_reference IN (
         SELECT unnest([merchant_reference, modification_merchant_reference]) FROM whole.settlement_lines
-         WHERE line_id IN (SELECT id FROM affected_line))"""
-# A refund is told with its payment.
+         WHERE line_id IN (SELECT id FROM affected_line))
+    UNION ALL
+    SELECT item_id FROM base.intermediate.int_booked_items
+     WHERE payment_reference IN (
+        SELECT psp_reference FROM whole.settlement_lines WHERE line_id IN (SELECT id FROM affected_line))"""
+# A refund, and a capture, is told with its payment.
 _PAYMENTS: Final = """
     SELECT payment_id FROM build.staging.stg_refund_succeeded WHERE refund_id IN (SELECT id FROM affected_item)
     UNION ALL

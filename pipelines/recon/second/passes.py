@@ -63,7 +63,8 @@ class _Reconciliation:
         return self._rules.kind(line.type)
 
     def _references(self, line: Line) -> tuple[str | None, str | None]:
-        if self._kind(line) in {"refund", "refund_reversal"}:
+        is_asked_for = (line.modification_merchant_reference or "").startswith("cap_")  # a capture names itself too
+        if is_asked_for or self._kind(line) in {"refund", "refund_reversal"}:
             return line.modification_reference, line.modification_merchant_reference
         return line.psp_reference, line.merchant_reference
 

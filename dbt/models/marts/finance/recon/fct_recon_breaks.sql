@@ -61,7 +61,7 @@ line_breaks as (
     from lines
     left join payments
         on lines.item_id is null
-        and lines.payment_reference = payments.movement_reference
+        and lines.payment_reference = payments.payment_reference
         and lines.gateway_account = payments.gateway_account
         and lines.gateway = payments.gateway
         and lines.livemode = payments.livemode
@@ -153,7 +153,7 @@ check_breaks as (
     from checks
     inner join {{ ref('fct_settlement_lines') }} as lines on checks.line_id = lines.line_id
     left join payments
-        on lines.psp_reference = payments.movement_reference
+        on lines.psp_reference = payments.payment_reference
         and lines.gateway_account = payments.gateway_account
         and lines.gateway = payments.gateway
         and lines.livemode = payments.livemode
