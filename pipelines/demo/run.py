@@ -18,6 +18,7 @@ from pipelines.demo.blocks.funnel import funnel
 from pipelines.demo.blocks.fx import fx
 from pipelines.demo.blocks.group import group
 from pipelines.demo.blocks.retention import retention
+from pipelines.demo.blocks.webhooks import Receiver
 from pipelines.demo.checks import Check, all_checks
 from pipelines.demo.figures import Figures
 from pipelines.demo.jobs import job
@@ -117,19 +118,33 @@ def places(codes: Sequence[str]) -> tuple[list[Place], Mapping[str, Any]]:
 def run(codes: Sequence[str], *, seed: int, links: int, threads: int, observer: Observer) -> list[Outcome]:
     """Trade, wait, settle, build, reconcile, publish, count. Raises MeridianError if a step is impossible."""
     chosen, sandbox = places(codes)
-    played = _trade(chosen, seed, links, threads, observer)
+    with Receiver(chosen) as receiver:
+        return _run(chosen, sandbox, receiver, (seed, links, threads), observer)
+
+
+def _run(
+    chosen: Sequence[Place],
+    sandbox: Mapping[str, Any],
+    receiver: Receiver,
+    numbers: tuple[int, int, int],
+    observer: Observer,
+) -> list[Outcome]:
+    domains = {place.code: _blocks_of(place, chosen, receiver) for place in chosen}
+    played = _trade(chosen, *numbers, {code: len(found) for code, found in domains.items()}, observer)
     outcomes: list[Outcome] = []
     # Two at a time: each job is a process of its own, and the smallest machine has two cores.
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="region") as pool:
         jobs = [
-            pool.submit(_finish, place, Control.of(sandbox), played[place.code], _blocks_of(place, chosen), observer)
+            pool.submit(_finish, place, Control.of(sandbox), played[place.code], domains[place.code], observer)
             for place in chosen
         ]
         outcomes.extend(job.result() for job in jobs)
     return _with_group(outcomes)
 
 
-def _trade(chosen: Sequence[Place], seed: int, links: int, threads: int, observer: Observer) -> dict[str, list[Played]]:
+def _trade(
+    chosen: Sequence[Place], seed: int, links: int, threads: int, blocks: Mapping[str, int], observer: Observer
+) -> dict[str, list[Played]]:
     plans = [
         [
             (place.market, errand)
@@ -138,7 +153,7 @@ def _trade(chosen: Sequence[Place], seed: int, links: int, threads: int, observe
         for place in chosen
     ]
     for place, errands in zip(chosen, plans, strict=True):
-        observer.started(place.code, len(errands) + COUNTED_STEPS + 2 + len(_blocks_of(place, chosen)))
+        observer.started(place.code, len(errands) + COUNTED_STEPS + 2 + blocks[place.code])
     # Regions take turns, so that they trade at the same time.
     turns = [errand for turn in zip(*plans, strict=True) for errand in turn]
     played: dict[str, list[Played]] = {place.code: [] for place in chosen}
@@ -151,9 +166,9 @@ def _trade(chosen: Sequence[Place], seed: int, links: int, threads: int, observe
     return played
 
 
-def _blocks_of(place: Place, chosen: Sequence[Place]) -> tuple[MakeBlock, ...]:
+def _blocks_of(place: Place, chosen: Sequence[Place], receiver: Receiver) -> tuple[MakeBlock, ...]:
     """The domains that are shown in a region."""
-    return BLOCKS + ONCE if place is chosen[0] else BLOCKS
+    return (receiver.webhooks, *BLOCKS, *(ONCE if place is chosen[0] else ()))
 
 
 def _finish(

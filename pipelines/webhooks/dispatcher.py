@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SEAL_PURPOSE = "webhook_secret"
-IDLE_SECONDS = 0.5  # between two looks when nothing is due
+IDLE_SECONDS = 0.2  # between two looks when nothing is due
 BATCH_MAX = 200  # tries that are written down together
 CLAIM_MAX = 128
 PRUNE_SECONDS = 5.0

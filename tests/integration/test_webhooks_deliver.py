@@ -5,12 +5,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli import make_app
+from pipelines.demo.blocks.webhooks import Receiver as DemoReceiver
 from pipelines.webhooks.listen import listen
 from pipelines.webhooks.merchant import MerchantApi, RefusedError
 from regions import webhook_signing as signing
@@ -301,3 +303,24 @@ def test_listen_forwards_to_a_developers_machine_and_trigger_sends(
     assert said[1].startswith("payment.succeeded pay_eu_")
     assert "→ 200" in said[1]
     assert hooks.get("/v1/webhook_endpoints")["data"] == [], "the listener is gone, and was no endpoint"
+
+
+def test_the_demo_tells_what_its_merchant_got(hooks: Hooks) -> None:
+    port, secret_key = free_port(), hooks.key["Authorization"].removeprefix("Bearer ")
+    market = SimpleNamespace(api_url=f"http://127.0.0.1:{port}", secret_key=secret_key)
+    place = SimpleNamespace(code="eu", region=None, reader_url=hooks.database.role_urls["reader"], market=market)
+    with serving(hooks.client.application, port):
+        with DemoReceiver([place]) as receiver, hooks.dispatching():
+            hooks.emit(1, 2, 3)
+            hooks.emit(1, object_id="another")
+            block = receiver.webhooks(place, date(2026, 11, 23), str)
+            assert block.lines == ["4 events of 2 objects delivered, each with a verified signature and in order"]
+            assert [check.detail for check in block.checks] == ["", "", ""]
+            endpoint = hooks.get("/v1/webhook_endpoints")["data"][0]
+            hooks.post(f"/v1/webhook_endpoints/{endpoint['id']}/rotate_secret", {"overlap_seconds": 0}, 200)
+            hooks.emit(4)
+            await_that("the wrong signature is seen", lambda: receiver._inboxes["eu"].refused > 0)
+            hooks.await_statuses(succeeded=4, failed=1)
+            broken = receiver.webhooks(place, date(2026, 11, 23), str)
+            assert "do not" in broken.checks[0].detail
+        assert hooks.get("/v1/webhook_endpoints")["data"] == []
