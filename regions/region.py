@@ -101,6 +101,20 @@ class PayoutAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class Mandate:
+    """Under which rules a saved method is charged without its payer.
+
+    The payer is told so many hours before; an amount above `ceiling_minor` (0: none) takes the payer's second factor.
+    """
+
+    scheme: str
+    notice_hours: int
+    ceiling_minor: int
+    legal_basis: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Residency:
     """What may leave the region, and the smallest group an aggregate that leaves may be made of."""
 
@@ -128,6 +142,7 @@ class Region(RegionEnvironment):
     sca: Sca
     texts: Mapping[str, Texts] = field(hash=False)
     payouts: PayoutAccount
+    mandate: Mandate
     residency: Residency
     retention: tuple[RetentionRule, ...]
 
@@ -212,6 +227,7 @@ def read_region(path: Path) -> Region:
         sca=_read_sca(top.table("sca"), currencies),
         texts=_read_texts(top.table("texts"), locales),
         payouts=_read_payouts(top.table("payouts")),
+        mandate=_read_mandate(top.table("mandate")),
         residency=_read_residency(top.table("residency")),
         retention=read_rules(top),
     )
@@ -287,6 +303,18 @@ def _read_payouts(table: TomlReader) -> PayoutAccount:
     )
     table.finish()
     return account
+
+
+def _read_mandate(table: TomlReader) -> Mandate:
+    mandate = Mandate(
+        scheme=table.text("scheme", pattern=_NAME),
+        notice_hours=table.integer("notice_hours", minimum=0),
+        ceiling_minor=table.integer("ceiling_minor", minimum=0),
+        legal_basis=table.text("legal_basis"),
+        source=table.text("source", pattern=r"https://\S+"),
+    )
+    table.finish()
+    return mandate
 
 
 def _read_residency(table: TomlReader) -> Residency:

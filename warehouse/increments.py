@@ -54,6 +54,8 @@ STAGED: Final[Mapping[str, Key]] = {
     "stg_refund_succeeded": Key("payment", "payment_id"),
     "stg_refund_failed": Key("payment", "payment_id"),
     "stg_journal_posted": Key("source", "source_id"),
+    "stg_payment_method_saved": Key("payment_method", "payment_method_id"),
+    "stg_payment_method_deleted": Key("payment_method", "payment_method_id"),
     "stg_payout_created": Key("payout", "payout_id"),
     "stg_payout_paid": Key("payout", "payout_id"),
     "stg_payout_failed": Key("payout", "payout_id"),

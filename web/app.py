@@ -28,13 +28,14 @@ from web.privacy.routes import blueprint as privacy
 from web.recon.routes import blueprint as recon
 from web.refunds.routes import blueprint as refunds
 from web.routing.watched import watch
+from web.saved.routes import blueprint as saved_methods
 from web.settings import Settings
 from web.webhooks.routes import blueprint as webhooks
 from web.wiring import Wiring, install, wired
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     links, bulk, payments, captures, refunds, events, keys, checkout, gateway_webhooks, privacy, recon, closes,
-    webhooks, payouts, payouts_internal,
+    webhooks, payouts, payouts_internal, saved_methods,
 )  # fmt: skip
 
 

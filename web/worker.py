@@ -19,7 +19,7 @@ from regions.errors import MeridianError, UnavailableError
 from regions.region import Region, load_region
 from regions.vault import open_vault
 from web.audit import service as audit
-from web.background import capturing, housekeeping, inbox, outbox_days, payouts, resolver
+from web.background import capturing, forgetting, housekeeping, inbox, outbox_days, payouts, resolver
 from web.bulk import service as bulk
 from web.db.engine import Database
 from web.gateways.factory import open_gateways
@@ -52,6 +52,7 @@ DUTIES = (
     Duty("sessions", housekeeping.step_sessions, 5.0),
     Duty("links", housekeeping.step_links, 5.0),
     Duty("bulk", bulk.step, 1.0),
+    Duty("forgetting", forgetting.step, 10.0),
     Duty("payouts", payouts.step_due, 60.0),
     Duty("payout-files", payouts.step_files, 60.0),
     Duty("gateway-calls", housekeeping.step_gateway_calls, 600.0),

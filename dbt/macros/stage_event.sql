@@ -39,6 +39,7 @@ from events
     'payment.succeeded', 'payment.failed', 'capture.created', 'capture.succeeded', 'capture.failed',
     'refund.created', 'refund.succeeded', 'refund.failed',
     'journal.posted',
+    'payment_method.saved', 'payment_method.deleted',
     'payout.created', 'payout.paid', 'payout.failed',
     'risk.assessed',
   ]) }}

@@ -178,7 +178,7 @@ def forget_merchants() -> Iterator[tuple[str, sql.Composed]]:
     )
     yield "console_users", sql.SQL("DELETE FROM console_users WHERE merchant_id = ANY(%(keys)s)").format()
     yield "api_keys", sql.SQL("DELETE FROM api_keys WHERE merchant_id = ANY(%(keys)s)").format()
-    for table in ("payout_settings", "routing_preferences"):
+    for table in ("payout_settings", "routing_preferences", "saved_method_settings"):
         statement = sql.SQL("DELETE FROM {} WHERE merchant_id = ANY(%(keys)s)").format(sql.Identifier(table))
         yield table, statement
     yield (

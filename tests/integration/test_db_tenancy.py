@@ -24,6 +24,8 @@ TENANT_TABLES = (
     "routing_preferences",
     "payout_settings",
     "payouts",
+    "saved_methods",
+    "saved_method_settings",
     "bulk_jobs",
     "bulk_chunks",
     "ledger_journals",

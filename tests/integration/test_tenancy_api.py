@@ -71,6 +71,19 @@ class Owner:
                    VALUES (%s, %s, false, 'EUR', 1999, 'created', now())""",
                 [self.ids["payout_id"], self.merchant_id],
             )
+            self.ids["payment_method_id"] = new_id("saved_method", "eu")
+            subject = new_id("subject", "eu")
+            connection.execute(
+                "INSERT INTO data_subjects (id, merchant_id) VALUES (%s, %s)", [subject, self.merchant_id]
+            )
+            connection.execute(
+                """INSERT INTO saved_methods (id, merchant_id, livemode, subject_id, attempt_id, gateway, method,
+                                              status, mandate, consent_locale, consent_sha256, consented_at,
+                                              created_at)
+                   VALUES (%s, %s, false, %s, %s, 'sandbox', 'card', 'active', 'stored_credential', 'en-IE',
+                           repeat('0', 64), now(), now())""",
+                [self.ids["payment_method_id"], self.merchant_id, subject, ids["attempt"]],
+            )
 
     def _webhooks(self, post: Any, database: RegionDatabase) -> None:
         endpoint = post("/v1/webhook_endpoints", json={"url": "https://example.com/h", "event_types": ["*"]})["id"]

@@ -15,7 +15,7 @@ from web.checkout.csrf import csrf_token, is_csrf_token
 from web.checkout.domain import CAMPAIGN, CHANNEL, clean, device_class
 from web.checkout.models import Merchant, Visit
 from web.checkout.offer import bill_lines, countries, offer_of
-from web.checkout.outage import gateway_shown, is_out, outage_page
+from web.checkout.outage import CardFields, fields_shown, is_out, outage_page
 from web.checkout.pages import (
     PROCESSING_REFRESH_SECONDS,
     afterwards,
@@ -32,7 +32,6 @@ from web.checkout.service import CARD, PAYER_CLASS, NoGatewayError, Submission
 from web.checkout.texts import texts_for
 from web.db.scope import Scope
 from web.db.steps import gateway_call
-from web.gateways.protocol import Gateway
 from web.http.addresses import payer_address
 from web.http.answers import request_id
 from web.http.payer import link_scope, session_scope
@@ -98,10 +97,10 @@ def show(token: str) -> AnyResponse:
             return redirect(url_for("checkout.returned", token=token), 303)
         seen = service.visit(scope, session_id)
         service.must_be_payable(scope, seen)
-        gateway = gateway_shown(scope, seen.session)
-    if gateway is None:
+        shown = fields_shown(scope, seen.session)
+    if shown is None:
         return outage_page(token, seen)
-    return _checkout_page(token, seen, PayForm.read({}, seen.link.terms), 200, gateway)
+    return _checkout_page(token, seen, PayForm.read({}, seen.link.terms), 200, shown)
 
 
 @blueprint.post("/c/<token>/pay")
@@ -114,8 +113,8 @@ def pay(token: str) -> AnyResponse:
         raise FormStale(locale=seen.session.locale, back_to=seen.link.code)
     if form.faults():
         with session_scope(token) as (scope, _):
-            gateway = gateway_shown(scope, seen.session)
-        return outage_page(token, seen) if gateway is None else _checkout_page(token, seen, form, 422, gateway)
+            shown = fields_shown(scope, seen.session)
+        return outage_page(token, seen) if shown is None else _checkout_page(token, seen, form, 422, shown)
     gateways, submission = wired().gateways, _seal(token, form)
     try:
         payment = Sender(gateways, wired().vault, lambda: _scope_of(token)).run(
@@ -197,7 +196,7 @@ def _failure_page(status: int) -> Response:
     return page("notice", status, locale, heading=texts(key), detail=texts(f"{key}_detail"), request_id=request_id())
 
 
-def _checkout_page(token: str, seen: Visit, form: PayForm, status: int, gateway: Gateway) -> Response:
+def _checkout_page(token: str, seen: Visit, form: PayForm, status: int, shown: CardFields) -> Response:
     wiring, locale = wired(), seen.session.locale
     texts = texts_for(locale)
     errors = {name: texts(key) for name, key in form.faults().items()} if status != 200 else {}  # noqa: PLR2004 - OK
@@ -216,8 +215,9 @@ def _checkout_page(token: str, seen: Visit, form: PayForm, status: int, gateway:
         form=form,
         errors=errors,
         problem=errors.get("payment_token"),
-        gateway=gateway.name,
-        client=gateway.client_side(origin_of(wiring.settings.api_base_url)),
+        gateway=shown.gateway.name,
+        asks_to_save=shown.asks_to_save,
+        client=shown.gateway.client_side(origin_of(wiring.settings.api_base_url)),
     )
 
 
@@ -287,7 +287,7 @@ def _seal(token: str, form: PayForm) -> Submission:
         request.remote_addr, request.headers.get("X-Forwarded-For", ""), wiring.settings.trusted_proxies
     )
     signals = signals_of(wiring.vault, email_token, dict(request.headers), address, card.fingerprint if card else None)
-    return Submission(payer, form.payment_token, token_of if form.payment_token else None, back, signals)
+    return Submission(payer, form.payment_token, token_of if form.payment_token else None, form.is_saved, back, signals)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ class PayForm:
     name: str = field(repr=False)
     payment_token: str = field(repr=False)
     gateway: str  # whose card fields the page showed
+    is_saved: bool  # the payer agrees to be charged again
     phone: str = field(repr=False)
     address: Mapping[str, str] = field(repr=False)
     answers: Mapping[str, str] = field(repr=False)  # by the key of the custom field
@@ -35,6 +36,7 @@ class PayForm:
             name=text("name") if "name" in asked else "",
             payment_token=form.get("payment_token", "").strip(),
             gateway=form.get("gateway", "").strip(),
+            is_saved=form.get("save") == "yes",
             phone=text("phone") if "phone" in asked else "",
             address={part: text(part) for part in ADDRESS} if "address" in asked else {},
             answers={each["key"]: text(f"field_{each['key']}") for each in terms.get("custom_fields") or ()},

@@ -18,6 +18,7 @@ from web.payments.service import NextAttempt, apply_outcome, try_again
 from web.routing import service as routing
 from web.routing.domain import Context, Decision, Tried, as_json, next_gateway, pause_bound_ms
 from web.routing.rules import load_routing
+from web.saved import repository as saved_methods
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Sender:
             self._gateways[chosen].capabilities.authorisation_lifetime,
         )
         attempt_id = try_again(scope, standing, following)
+        saved_methods.follow(scope, standing.attempt.id, attempt_id, chosen)
         order = replace(sending.order, attempt_id=attempt_id, payment_token=token)
         return replace(sending, order=order, gateway=chosen, tried=tried)
 

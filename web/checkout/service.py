@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from regions.errors import MeridianError
 from regions.ids import new_code, new_id
@@ -9,6 +9,7 @@ from web.checkout.domain import LinkState, link_state
 from web.checkout.models import Merchant, NewSession, Session, Visit
 from web.checkout.problems import LinkBusy, LinkEnded, LinkPaid, SessionEnded
 from web.checkout.sending import Sending, first_choice
+from web.checkout.texts import texts_for
 from web.db.scope import Scope
 from web.db.steps import Settled
 from web.gateways.domain import Answer, Authorisation, CaptureMode, Fact, ThreeDs
@@ -27,6 +28,8 @@ from web.risk import service as risk
 from web.risk.domain import Decision
 from web.risk.models import Signals
 from web.routing.domain import as_json
+from web.saved import repository as saved_methods
+from web.saved import service as saved
 
 CARD = "card"
 PAYER_CLASS = "payment_record"  # the retention class of what a payer tells us for a payment
@@ -43,6 +46,7 @@ class Submission:
     payer: SealedJson
     payment_token: str = field(repr=False)
     token_of: str | None  # the gateway that made it
+    is_saved: bool  # the payer agrees to be charged again
     return_url: str = field(repr=False)
     signals: Signals
 
@@ -149,6 +153,11 @@ def submit(
         capture=CaptureMode(link.terms.get("capture_method", CaptureMode.AUTOMATIC)),
         three_ds=ThreeDs.FORCE if decision is Decision.CHALLENGE else three_ds,
     )
+    if form.is_saved and gateway.capabilities.has_saved_methods and saved_methods.is_offered(scope):
+        words = texts_for(session.locale)("save_method", merchant=merchant.name)
+        subject_id = form.payer["subject"]
+        saved.consent(scope, created.attempt_id, subject_id, chosen, words, session.locale)
+        order = replace(order, save_for=subject_id)
     return Sending(order, chosen, token_of=form.token_of, token=form.payment_token or None)
 
 

@@ -21,6 +21,7 @@ from web.payments.domain import (
     weigh,
 )
 from web.payments.models import Attempt, Payment, Standing
+from web.saved import service as saved
 
 log = logging.getLogger(__name__)
 
@@ -148,6 +149,7 @@ def apply_outcome(
     if status is AttemptStatus.AUTHORISED and attempt.capture_mode is CaptureMode.MANUAL:
         wait = _lifetime(attempt) + AFTER_EXPIRY
     repository.save_attempt(scope, attempt, status, said, scope.now + wait)
+    saved.keep(scope, attempt.id, attempt.payment_id, said)
     return _follow(scope, standing, status, said, onward)
 
 

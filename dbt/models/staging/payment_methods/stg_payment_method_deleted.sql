@@ -1,0 +1,1 @@
+{{ stage_event('payment_method.deleted') }}

@@ -1,0 +1,95 @@
+"""A payer agrees at checkout to be charged again: recorded with the words, in force once saved, gone when deleted."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from regions.money import Money
+from tests.support import shop as cards
+from tests.support.shop import Shop
+from web.background import forgetting
+from web.checkout.texts import texts_for
+from web.gateways.declines import Reason
+from web.gateways.domain import Answer, Authorisation, Fact, Saved, ThreeDs
+from web.routing.watched import WatchedGateway
+
+
+@pytest.fixture(autouse=True)
+def offered(shop: Shop) -> Iterator[None]:
+    def say(*, is_offered: bool) -> None:
+        path = f"{shop.web_url}/v1/payment_method_settings"
+        assert shop.http.post(path, json={"is_offered": is_offered}, headers=shop.api).status_code == 200
+
+    say(is_offered=True)
+    yield
+    say(is_offered=False)
+
+
+def saved(shop: Shop, payment: dict[str, object]) -> list[dict[str, object]]:
+    return shop.rows(
+        "SELECT s.* FROM saved_methods s JOIN attempts a ON a.id = s.attempt_id WHERE a.payment_id = %s", payment["id"]
+    )
+
+
+def test_a_consent_becomes_a_method_that_can_be_charged_and_deleted(shop: Shop) -> None:
+    payer = shop.payer()
+    assert 'name="save"' in payer.page().text
+    payer.pay(cards.SUCCEED, save="yes")
+    payment = shop.payment(payer.link)
+    (row,) = saved(shop, payment)
+    words = texts_for("en-IE")("save_method", merchant="Demo GmbH")
+    assert row["consent_sha256"] == hashlib.sha256(words.encode()).hexdigest()
+    (listed,) = shop.get(f"/v1/payment_methods?subject_id={row['subject_id']}&status=active")["data"]
+    assert (listed["id"], listed["card_last4"], listed["mandate"]) == (row["id"], "4242", "stored_credential")
+    assert str(row["gateway_saved_id"]) not in str(listed)
+
+    gateway = shop.worker.gateways["sandbox"]
+    order = Authorisation(
+        "att_again_1", Money(1999, "EUR"), None, "https://x/r", ThreeDs.AUTO,
+        saved=Saved(str(row["gateway_saved_id"]), str(row["subject_id"])), is_payer_present=False,
+    )  # fmt: skip
+    assert gateway.authorise(order).fact is Fact.CAPTURED
+
+    for _ in range(2):
+        gone = shop.http.delete(f"{shop.web_url}/v1/payment_methods/{row['id']}", headers=shop.api)
+        assert gone.json()["status"] == "deleted"
+    assert shop.events(str(row["id"])) == ["payment_method.saved", "payment_method.deleted"]
+    while forgetting.step(shop.worker):
+        pass
+    assert saved(shop, payment)[0]["gateway_saved_id"] is None
+    refused = gateway.authorise(replace(order, attempt_id="att_again_2"))
+    assert refused.fact is Fact.DECLINED  # the gateway has forgotten it
+
+
+def test_without_consent_or_money_nothing_is_saved(shop: Shop) -> None:
+    payer = shop.payer()
+    payer.pay(cards.SUCCEED)
+    assert saved(shop, shop.payment(payer.link)) == []
+    declined = shop.payer()
+    declined.pay(cards.DECLINE, save="yes")
+    payment = shop.payments(declined.link)[0]
+    (row,) = saved(shop, payment)
+    assert row["status"] == "pending"
+    assert shop.http.get(f"{shop.web_url}/v1/payment_methods/{row['id']}", headers=shop.api).status_code == 404
+
+
+def test_a_challenge_keeps_the_consent_and_a_fallback_takes_it_along(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payer = shop.payer()
+    payer.challenge(payer.pay(cards.CHALLENGE, save="yes"), "pass")
+    assert [row["status"] for row in saved(shop, shop.payment(payer.link))] == ["active"]
+
+    watched = shop.worker.gateways["sandbox"]
+    assert isinstance(watched, WatchedGateway)
+    refusal = Answer(Fact.DECLINED, code=Reason.PROCESSING_ERROR)
+    monkeypatch.setattr(watched.watched, "authorise", lambda _order: refusal)
+    other = shop.payer()
+    answer = other.pay(cards.SUCCEED, save="yes")
+    card = {"number": cards.SUCCEED, "exp_month": "12", "exp_year": "34", "cvc": "123"}
+    done = shop.http.post(answer.headers["Location"], data=card)
+    shop.http.get(done.headers["Location"])
+    (row,) = saved(shop, shop.payment(other.link))
+    assert (row["gateway"], row["status"]) == ("sandbox_b", "active")
