@@ -12,6 +12,7 @@ from web.captures.routes import blueprint as captures
 from web.checkout.routes import blueprint as checkout
 from web.closes.routes import blueprint as closes
 from web.db.engine import Database
+from web.disputes.routes import blueprint as disputes
 from web.events.routes import blueprint as events
 from web.gateways.factory import open_gateways
 from web.gateways.protocol import Gateway
@@ -30,12 +31,13 @@ from web.refunds.routes import blueprint as refunds
 from web.routing.watched import watch
 from web.saved.routes import blueprint as saved_methods
 from web.settings import Settings
+from web.splits.routes import blueprint as splits
 from web.webhooks.routes import blueprint as webhooks
 from web.wiring import Wiring, install, wired
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
-    links, bulk, payments, captures, refunds, events, keys, checkout, gateway_webhooks, privacy, recon, closes,
-    webhooks, payouts, payouts_internal, saved_methods,
+    links, bulk, payments, captures, refunds, disputes, splits, events, keys, checkout, gateway_webhooks, privacy,
+    recon, closes, webhooks, payouts, payouts_internal, saved_methods,
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from regions.errors import MeridianError, UnavailableError
 from regions.region import Region, load_region
 from regions.vault import open_vault
 from web.audit import service as audit
-from web.background import capturing, forgetting, housekeeping, inbox, outbox_days, payouts, resolver
+from web.background import capturing, disputing, forgetting, housekeeping, inbox, outbox_days, payouts, resolver
 from web.bulk import service as bulk
 from web.db.engine import Database
 from web.gateways.factory import open_gateways
@@ -49,6 +49,7 @@ DUTIES = (
     Duty("captures", capturing.step_captures, 1.0),
     Duty("voids", capturing.step_voids, 1.0),
     Duty("authorisations", capturing.step_due, 2.0),
+    Duty("disputes", disputing.step, 3600.0),
     Duty("sessions", housekeeping.step_sessions, 5.0),
     Duty("links", housekeeping.step_links, 5.0),
     Duty("bulk", bulk.step, 1.0),

@@ -26,7 +26,8 @@ _SUBJECTS = """
 WITH payment AS (
   SELECT s.subject_id, p.id, p.captured_minor > 0 AS has_moved,
          coalesce(p.succeeded_at, p.failed_at, p.created_at) AS final_at,
-         p.status IN ('processing', 'requires_action') OR p.disputed_minor > 0 AS is_open
+         p.status IN ('processing', 'requires_action', 'authorised')
+         OR EXISTS (SELECT FROM disputes x WHERE x.payment_id = p.id AND x.closed_at IS NULL) AS is_open
     FROM checkout_sessions s JOIN payments p ON p.session_id = s.id
    WHERE s.subject_id IS NOT NULL AND (%(subjects)s::text[] IS NULL OR s.subject_id = ANY(%(subjects)s))
 ), refund AS (

@@ -34,6 +34,12 @@ EXPECTED = {
         "capture.created",
         "capture.succeeded",
         "capture.failed",
+        "dispute.opened",
+        "dispute.contested",
+        "dispute.closed",
+        "split.created",
+        "split.reversed",
+        "fee.charged",
         "refund.created",
         "refund.succeeded",
         "refund.failed",
@@ -133,7 +139,7 @@ def test_every_schema_can_fail_in_every_field(found: EventType) -> None:
 
 
 # A text of any form is caught by nothing but its length: only references of others may hold one, and they stay.
-FREE_TEXT = {"reference", "gateway_account", "gateway_reference"}
+FREE_TEXT = {"reference", "gateway_account", "gateway_reference", "gateway_reason"}
 
 
 @pytest.mark.parametrize("found", TYPES, ids=IDS)

@@ -9,7 +9,7 @@ from web.captures import repository, service
 from web.captures.domain import StepStatus
 from web.captures.models import Capture, DueCapture, DuePayment, DueVoid, Void
 from web.clock import utc_now
-from web.db.scope import Scope, Tenant, enter_tenant, tenant_scope
+from web.db.scope import Scope, Tenant, enter_tenant_as, tenant_scope
 from web.db.steps import Settled, gateway_call
 from web.gateways.capabilities import Lookup
 from web.gateways.domain import CaptureAnswer, CaptureOrder, StepFact, VoidAnswer, VoidOrder
@@ -24,8 +24,8 @@ def step_due(wiring: Wiring) -> bool:
         due = repository.lock_due_payment(connection, now)
         if due is None:
             return False
-        enter_tenant(connection, due.merchant_id)
         correlation_id = new_id("request", wiring.region.code)
+        enter_tenant_as(connection, due.merchant_id, "", correlation_id)
         scope = Scope(connection, wiring.region, due.merchant_id, due.livemode, correlation_id, now)
         service.when_due(scope, due.id, is_expired=due.is_expired)
     return True

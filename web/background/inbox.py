@@ -9,7 +9,11 @@ from web.captures.models import Owner as StepOwner
 from web.captures.service import apply_capture_outcome, apply_void_outcome
 from web.clock import utc_now
 from web.db.scope import Scope, enter_tenant_as
+from web.disputes import repository as disputes
+from web.disputes.models import Disputed
+from web.disputes.service import apply_news
 from web.gateways import repository
+from web.gateways.disputes import DisputeNews
 from web.gateways.domain import AttemptNews, CaptureNews, RefundNews, VoidNews
 from web.gateways.models import InboxMessage
 from web.payments import repository as payments
@@ -74,6 +78,12 @@ def _process(wiring: Wiring, connection: Connection, message: InboxMessage, now:
             scope = _scope(wiring, connection, _owner(connection, "voids", void_id, gateway.name), message, now)
             apply_void_outcome(scope, void_id, void_answer)
             return void_id
+        case DisputeNews(told):
+            of = disputes.disputed(connection, gateway.name, told.attempt_id, told.payment_reference)
+            if of is None:
+                raise UnknownObjectError("the disputed payment is not ours")
+            dispute = apply_news(_scope(wiring, connection, of, message, now), of, told)
+            return None if dispute is None else dispute.id
         case _:
             log.info("webhook without effect", extra={"type": event.type})
             return None
@@ -87,7 +97,11 @@ def _owner(connection: Connection, table: captures.Table, object_id: str, gatewa
 
 
 def _scope(
-    wiring: Wiring, connection: Connection, owner: DueAttempt | Owner | StepOwner, message: InboxMessage, now: datetime
+    wiring: Wiring,
+    connection: Connection,
+    owner: DueAttempt | Owner | StepOwner | Disputed,
+    message: InboxMessage,
+    now: datetime,
 ) -> Scope:
     enter_tenant_as(connection, owner.merchant_id, "", message.id)
     return Scope(connection, wiring.region, owner.merchant_id, owner.livemode, message.id, now)

@@ -22,7 +22,8 @@ UPDATE gateway_webhooks
          SELECT FROM (SELECT payment_id FROM attempts WHERE id = :object_id
                       UNION ALL SELECT payment_id FROM refunds WHERE id = :object_id
                       UNION ALL SELECT payment_id FROM captures WHERE id = :object_id
-                      UNION ALL SELECT payment_id FROM voids WHERE id = :object_id) AS o
+                      UNION ALL SELECT payment_id FROM voids WHERE id = :object_id
+                      UNION ALL SELECT payment_id FROM disputes WHERE id = :object_id) AS o
            JOIN payments AS p ON p.id = o.payment_id JOIN checkout_sessions AS s ON s.id = p.session_id
            JOIN data_subjects AS d ON d.id = s.subject_id
           WHERE d.erased_at IS NOT NULL

@@ -30,17 +30,22 @@ class Change:
 
 
 def _link_before_channels(link: Mapping[str, Any]) -> dict[str, Any]:
-    told = {name: value for name, value in link.items() if name != "channels"}
+    told = {name: value for name, value in link.items() if name not in {"channels", "capture_after_hours"}}
     return told | {"channel_urls": {each["channel"]: each["url"] for each in link["channels"]}}
 
 
+def _payment_before_captures(payment: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in payment.items() if name not in _OF_CAPTURES}
+
+
+_OF_CAPTURES: Final = frozenset({"capture_method", "capturable_minor", "authorised_until"})
 CHANGES: Final = (
     Change(
         "2026-11-23",
         "A link's channels",
         "A link lists its `channels`, each with its own `url` and the `qr_url` where its QR code is drawn. They take "
-        "the place of `channel_urls`, which had the addresses alone.",
-        MappingProxyType({"link": _link_before_channels}),
+        "the place of `channel_urls`, which had the addresses alone. Links and payments tell of manual capture.",
+        MappingProxyType({"link": _link_before_channels, "payment": _payment_before_captures}),
     ),
 )
 VERSIONS: Final = (FIRST, *(change.version for change in CHANGES))

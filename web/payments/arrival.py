@@ -10,7 +10,9 @@ from web.links import service as links
 from web.payments import events, journals, repository, slots
 from web.payments.domain import Capacity, PaymentStatus, came_late, place_capture
 from web.payments.models import Payment, Standing
+from web.pricing import service as pricing
 from web.refunds import service as refunds
+from web.splits import service as splits
 
 TAKEN = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.SUPERSEDED})
 
@@ -56,6 +58,11 @@ def take(scope: Scope, standing: Standing, taken: Taken) -> Payment:
     journals.post_capture(scope, paid, standing.attempt.gateway, taken.moved, taken.capture_id)
     if is_superseded:
         refunds.order(scope, paid, taken.moved, "superseded", wait=timedelta(0))
+        return paid
+    source_id = taken.capture_id or payment.id
+    if standing.splits:
+        splits.share(scope, standing.splits, payment, source_id, taken.moved)
+    pricing.charge(scope, payment.id, source_id, standing.attempt.method, taken.moved)
     return paid
 
 

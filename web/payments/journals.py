@@ -16,8 +16,13 @@ def post_capture(scope: Scope, payment: Payment, gateway: str, amount: Money, ca
     What is captured at once is booked as the payment, what we asked for as that capture.
     """
     kind, source_id = ("payment", payment.id) if capture_id is None else ("capture", capture_id)
-    owed = PAYER_REFUNDABLE if payment.status is PaymentStatus.SUPERSEDED else MERCHANT_PAYABLE_PENDING
-    ledger.post_journal(scope, _transfer(kind, source_id, scope, gateway_clearing(gateway), owed, amount))
+    held, owed = gateway_clearing(gateway), owed_account(payment)
+    ledger.post_journal(scope, _transfer(kind, source_id, scope, held, owed, amount))
+
+
+def owed_account(payment: Payment) -> str:
+    """Whom a payment's money is owed to: its merchant, or its payer if it has to go back."""
+    return PAYER_REFUNDABLE if payment.status is PaymentStatus.SUPERSEDED else MERCHANT_PAYABLE_PENDING
 
 
 def post_refund(scope: Scope, payment: Payment, gateway: str, refund_id: str, amount: Money) -> None:

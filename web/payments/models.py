@@ -1,7 +1,9 @@
 """Rows as the payments package sees them. Times are UTC; amounts are minor units."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from web.gateways.domain import CaptureMode
 from web.payments.domain import AttemptStatus, PaymentStatus
@@ -68,6 +70,7 @@ class Standing:
     link_status: str
     link_expires_at: datetime | None
     capture_after_hours: int | None  # what the link says about a manual capture that nobody asks for
+    splits: tuple[Mapping[str, Any], ...]  # who else gets a part, as the link says
     session_status: str
     has_room: bool  # whether this payment has one of the link's slots, or could have
     session_winner: str | None

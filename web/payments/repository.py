@@ -57,7 +57,7 @@ SELECT p.id AS payment_id, p.link_id, p.session_id, p.livemode,
 """)
 _LINK = text("""
 SELECT status, expires_at, CASE usage WHEN 'single' THEN 1 ELSE max_payments END AS capacity,
-       CAST(terms ->> 'capture_after_hours' AS integer) AS capture_after_hours
+       CAST(terms ->> 'capture_after_hours' AS integer) AS capture_after_hours, terms -> 'splits' AS splits
   FROM links WHERE id = :id
 """)
 _LOCK_LINK = text(f"{_LINK.text} FOR NO KEY UPDATE")
@@ -192,6 +192,7 @@ def lock_for_outcome(scope: Scope, attempt_id: str) -> Standing | None:
         link_status=link["status"],
         link_expires_at=link["expires_at"],
         capture_after_hours=link["capture_after_hours"],
+        splits=tuple(link["splits"] or ()),
         session_status=session["status"],
         has_room=link["capacity"] is None or slots.has_room(scope, where["link_id"], payment.id, link["capacity"]),
         session_winner=scope.connection.execute(_SESSION_WINNER, {"id": where["session_id"]}).scalar_one_or_none(),

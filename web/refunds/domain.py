@@ -66,8 +66,9 @@ class Balance:
 
     @property
     def refundable_minor(self) -> int:
-        """What may still be given back."""
-        return self.captured_minor - self.refunded_minor - self.pending_refund_minor - self.disputed_minor
+        """What may still be given back; a bank may take back what was refunded already, so it is never below zero."""
+        left = self.captured_minor - self.refunded_minor - self.pending_refund_minor - self.disputed_minor
+        return max(0, left)
 
     def covers(self, amount_minor: int) -> bool:
         """Whether a refund of this amount may be made."""

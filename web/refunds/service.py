@@ -16,6 +16,7 @@ from web.refunds import repository
 from web.refunds.domain import Balance, RefundStatus, next_refund_status
 from web.refunds.models import Refund, RefundIntent
 from web.refunds.problems import RefundExceedsError
+from web.splits import service as splits
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +123,7 @@ def _succeed(scope: Scope, payment: Payment, refund: Refund, reference: str) -> 
     }
     outbox.append(scope, "refund.succeeded", refund.id, data)
     journals.post_refund(scope, payment, refund.gateway, refund.id, refund.amount)
+    splits.take_back(scope, payment, refund.id, refund.amount)
 
 
 def _fail(scope: Scope, payment: Payment, refund: Refund, code: str) -> None:

@@ -1,0 +1,147 @@
+"""Marketplace splits and the platform's fees: taken at capture, given back with refunds, in the books of both."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.shop import Shop
+
+PLAN = """
+name = "standard"
+tax_percent = "19"
+[[rules]]
+methods = ["card"]
+currency = "EUR"
+percent = "1.4"
+flat_minor = 25
+"""
+
+
+@pytest.fixture
+def seller(shop: Shop) -> tuple[str, dict[str, str]]:
+    merchant_id, key = shop.database.add_merchant("Seller")
+    return merchant_id, {"Authorization": f"Bearer {key}"}
+
+
+def owed(shop: Shop, merchant_id: str, account: str = "merchant_payable_pending") -> int:
+    (row,) = shop.rows(
+        "SELECT coalesce(sum(amount_minor), 0)::bigint AS n FROM ledger_entries"
+        " WHERE merchant_id = %s AND account = %s",
+        merchant_id,
+        account,
+    )
+    return -int(row["n"])
+
+
+def records(shop: Shop, payment: dict[str, Any], headers: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    answer = shop.http.get(f"{shop.web_url}/v1/splits?payment_id={payment['id']}", headers=headers or shop.api)
+    assert answer.status_code == 200, answer.text
+    return list(reversed(answer.json()["data"]))
+
+
+def test_a_seller_gets_its_part_and_gives_back_its_share_of_refunds(
+    shop: Shop, seller: tuple[str, dict[str, str]]
+) -> None:
+    merchant_id, theirs = seller
+    payment = shop.paid(splits=[{"merchant_id": merchant_id, "percent": "33.3"}])
+
+    assert owed(shop, merchant_id) == 666
+    (mine,), (got,) = records(shop, payment), records(shop, payment, theirs)
+    assert (mine["role"], mine["kind"], mine["amount_minor"]) == ("sender", "split", 666)
+    assert (got["role"], got["amount_minor"], got["payment_id"]) == ("recipient", 666, payment["id"])
+    assert shop.journals(mine["id"]) == [
+        ("split", "merchant_payable_pending", 666),
+        ("split", "split_clearing", -666),
+    ]
+    assert shop.journals(got["id"]) == [
+        ("split", "merchant_payable_pending", -666),
+        ("split", "split_clearing", 666),
+    ]
+    assert shop.events(mine["id"]) == shop.events(got["id"]) == ["split.created"]
+    stranger = shop.http.get(f"{shop.web_url}/v1/splits/{mine['id']}", headers=theirs)
+    assert stranger.status_code == 404, "each sees its own record alone"
+
+    shop.refund(payment, amount_minor=1000)
+    assert owed(shop, merchant_id) == 333
+    shop.refund(payment, amount_minor=1)
+    shop.refund(payment)
+    assert owed(shop, merchant_id) == 0
+    assert owed(shop, merchant_id, "split_clearing") + owed(shop, shop.database.merchant_id, "split_clearing") == 0
+    assert records(shop, payment)[0]["reversed_minor"] == records(shop, payment, theirs)[0]["reversed_minor"] == 666
+    assert [one["kind"] for one in records(shop, payment, theirs)][:2] == ["split", "reversal"]
+
+
+def test_each_capture_gives_its_part_until_all_is_given(shop: Shop, seller: tuple[str, dict[str, str]]) -> None:
+    merchant_id, _ = seller
+    payment = shop.authorised(splits=[{"merchant_id": merchant_id, "amount_minor": 1000}])
+
+    for amount in (1, 998, 1000):
+        shop.post(f"/v1/payments/{payment['id']}/capture", amount_minor=amount, is_final=amount == 1000)
+
+    assert owed(shop, merchant_id) == 1000
+    assert sum(one["amount_minor"] for one in records(shop, payment)) == 1000
+
+
+def test_a_part_for_nobody_stays_with_the_sender_and_says_so(shop: Shop) -> None:
+    nobody = "merch_eu_00000000000000000000000001"
+    before = owed(shop, shop.database.merchant_id)
+    payment = shop.paid(splits=[{"merchant_id": nobody, "percent": "10"}])
+
+    (mine,) = records(shop, payment)
+    assert (mine["status"], mine["amount_minor"]) == ("refused", 200)
+    assert owed(shop, shop.database.merchant_id) - before == 1999
+    assert shop.refund(payment).json()["status"] == "succeeded"
+
+
+def provision(shop: Shop, plan: Path, merchant: str) -> "subprocess.CompletedProcess[str]":
+    command = [
+        sys.executable,
+        "-m",
+        "web.pricing.provision",
+        "--region",
+        "eu",
+        "--merchant",
+        merchant,
+        "--plan",
+        str(plan),
+    ]
+    return subprocess.run(command, env=shop.database.env_for("owner"), capture_output=True, text=True, check=False)
+
+
+def test_the_platform_takes_its_fee_and_tax_at_each_capture(shop: Shop, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN)
+    made = provision(shop, plan, shop.database.merchant_id)
+    assert made.returncode == 0, made.stderr
+    try:
+        payment = shop.paid()
+        held = shop.authorised()
+        captured = shop.post(f"/v1/payments/{held['id']}/capture", amount_minor=1000).json()
+        refund = shop.refund(payment).json()
+    finally:
+        shop.execute("DELETE FROM pricing_plans")
+
+    assert [one for one in shop.journals(payment["id"]) if one[0] == "platform_fee"] == [
+        ("platform_fee", "merchant_payable_pending", 63),
+        ("platform_fee", "platform_fees", -53),
+        ("platform_fee", "tax", -10),
+    ]
+    assert [one[2] for one in shop.journals(captured["id"]) if one[0] == "platform_fee"] == [46, -39, -7]
+    assert shop.events(payment["id"])[-1] == "fee.charged"
+    assert len(shop.journals(refund["id"])) == 2, "a refund does not bring the fee back"
+    assert not [one for one in shop.journals(shop.paid()["id"]) if one[0] == "platform_fee"]
+
+
+def test_a_plan_that_cannot_be_is_refused_in_one_sentence(shop: Shop, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(PLAN)
+    unknown = provision(shop, plan, "merch_eu_00000000000000000000000001")
+    plan.write_text('name = "a"\n[[rules]]\npercent = "101"\n')
+    wrong = provision(shop, plan, shop.database.merchant_id)
+
+    assert (unknown.returncode, wrong.returncode) == (2, 2)
+    assert "has no merchant" in unknown.stderr
+    assert "percent" in wrong.stderr

@@ -1,0 +1,154 @@
+"""What the platform charges for captured money: flat, percentage, tiered, per method, with tax. No clock, no database.
+
+A plan is data: {"name", "tax_percent", "rules": […]}, the first rule that fits decides. A rule may say `methods` and
+`currency` that it is for, and charges `percent` and `flat_minor`, or `tiers` of both by the amount captured.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from typing import Any, Self
+
+from regions.errors import ConfigurationError
+from regions.money import Money
+from web.ledger.domain import MERCHANT_PAYABLE_PENDING, Entry
+
+PLATFORM_FEES = "platform_fees"
+TAX = "tax"
+_HUNDRED = Decimal(100)
+_RULE_FIELDS = {"methods", "currency", "percent", "flat_minor", "tiers", "minimum_minor", "maximum_minor"}
+_TIER_FIELDS = {"up_to_minor", "percent", "flat_minor"}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A percentage and a flat amount. `up_to_minor`: the most that a tier is for; None for any amount."""
+
+    percent: Decimal
+    flat_minor: int
+    up_to_minor: int | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Rates for some methods and a currency; None means all. Tiers come in order, the last without an end."""
+
+    rates: tuple[Rate, ...]
+    methods: frozenset[str] | None = None
+    currency: str | None = None
+    minimum_minor: int = 0
+    maximum_minor: int | None = None
+
+    def fits(self, method: str, currency: str) -> bool:
+        """Whether the rule is for them."""
+        return (self.methods is None or method in self.methods) and self.currency in {None, currency}
+
+    def fee_minor(self, amount_minor: int) -> int:
+        """The fee without tax, rounded half-even once."""
+        rate = next(rate for rate in self.rates if rate.up_to_minor is None or amount_minor <= rate.up_to_minor)
+        fee = _round(amount_minor * rate.percent / _HUNDRED) + rate.flat_minor
+        fee = max(fee, self.minimum_minor)
+        return fee if self.maximum_minor is None else min(fee, self.maximum_minor)
+
+
+@dataclass(frozen=True)
+class Fee:
+    """What is charged, in minor units of the captured money."""
+
+    fee_minor: int
+    tax_minor: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A merchant's price list."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    tax_percent: Decimal = Decimal(0)
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> Self:
+        """A plan from its data; ConfigurationError names what is wrong with it."""
+        unknown = set(document) - {"name", "tax_percent", "rules"}
+        name = document.get("name")
+        if unknown or not isinstance(name, str) or not name.replace("_", "a").isalnum() or name.lower() != name:
+            raise ConfigurationError(
+                "A pricing plan has a name (a-z, 0-9, _), rules, and tax_percent if there is a tax."
+            )
+        rules = document.get("rules")
+        if not isinstance(rules, list) or not rules:
+            raise ConfigurationError(f"Pricing plan {name}: give at least one rule.")
+        read = tuple(_rule(f"Pricing plan {name}, rule {number}", rule) for number, rule in enumerate(rules, start=1))
+        return cls(name, read, _percent(f"Pricing plan {name}: tax_percent", document.get("tax_percent", "0")))
+
+    def fee(self, method: str, captured: Money) -> Fee | None:
+        """What a capture costs; None where no rule fits or nothing is charged."""
+        rule = next((rule for rule in self.rules if rule.fits(method, captured.currency)), None)
+        fee_minor = 0 if rule is None else rule.fee_minor(captured.amount_minor)
+        return Fee(fee_minor, _round(fee_minor * self.tax_percent / _HUNDRED)) if fee_minor else None
+
+
+def entries(fee: Fee, currency: str) -> tuple[Entry, ...]:
+    """What a fee books: the merchant is owed less, the platform has earned it, the tax is the state's."""
+    booked = (
+        Entry(MERCHANT_PAYABLE_PENDING, Money(fee.fee_minor + fee.tax_minor, currency)),
+        Entry(PLATFORM_FEES, Money(-fee.fee_minor, currency)),
+    )
+    return booked if not fee.tax_minor else (*booked, Entry(TAX, Money(-fee.tax_minor, currency)))
+
+
+def _rule(where: str, rule: Any) -> Rule:
+    if not isinstance(rule, Mapping) or set(rule) - _RULE_FIELDS:
+        raise ConfigurationError(f"{where}: its fields are {', '.join(sorted(_RULE_FIELDS))}.")
+    currency = rule.get("currency")
+    tiers = rule.get("tiers")
+    rates = tuple(_rate(where, tier) for tier in (tiers or [rule]))
+    if tiers and ("percent" in rule or "flat_minor" in rule):
+        raise ConfigurationError(f"{where}: tiers say percent and flat_minor, not the rule.")
+    ends = [rate.up_to_minor for rate in rates]
+    bounds = [end for end in ends[:-1] if end is not None]
+    if ends[-1] is not None or len(bounds) != len(ends) - 1 or bounds != sorted(set(bounds)):
+        raise ConfigurationError(f"{where}: tiers rise by up_to_minor, and the last one has none.")
+    is_in_minor = (
+        any(rate.flat_minor for rate in rates) or len(rates) > 1 or {"minimum_minor", "maximum_minor"} & set(rule)
+    )
+    if is_in_minor and currency is None:
+        raise ConfigurationError(f"{where}: amounts in minor units need a currency.")
+    methods = rule.get("methods")
+    maximum = rule.get("maximum_minor")
+    return Rule(
+        rates,
+        None if methods is None else frozenset(methods),
+        currency,
+        _minor(where, rule.get("minimum_minor", 0)),
+        None if maximum is None else _minor(where, maximum),
+    )
+
+
+def _rate(where: str, rate: Mapping[str, Any]) -> Rate:
+    if set(rate) - _RULE_FIELDS - _TIER_FIELDS:
+        raise ConfigurationError(f"{where}: a tier's fields are {', '.join(sorted(_TIER_FIELDS))}.")
+    end = rate.get("up_to_minor")
+    percent = _percent(f"{where}: percent", rate.get("percent", "0"))
+    return Rate(percent, _minor(where, rate.get("flat_minor", 0)), None if end is None else _minor(where, end))
+
+
+def _percent(where: str, text: Any) -> Decimal:
+    try:
+        percent = Decimal(text) if isinstance(text, str) else None
+    except InvalidOperation:
+        percent = None
+    if percent is None or not percent.is_finite() or not 0 <= percent <= _HUNDRED:
+        raise ConfigurationError(f"{where} is a decimal string from 0 to 100.")
+    return percent
+
+
+def _minor(where: str, amount: Any) -> int:
+    if type(amount) is not int or amount < 0:
+        raise ConfigurationError(f"{where}: minor units are whole numbers, not negative.")
+    return amount
+
+
+def _round(amount: Decimal) -> int:
+    return int(amount.quantize(Decimal(1), ROUND_HALF_EVEN))
