@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0023"
-down_revision = "0022"
+revision = "0024"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0023_disputes_splits_fees.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0024_disputes_splits_fees.sql"
 
 
 def upgrade() -> None:
