@@ -62,3 +62,11 @@
 {% macro movement_kinds() -%}
     'payment', 'payment_reversal', 'refund', 'refund_reversal', 'chargeback', 'chargeback_reversal', 'unknown'
 {%- endmacro %}
+
+{# A line and an item of one account at a gateway, and of one kind. #}
+{% macro same_place() -%}
+    lines.kind = items.kind
+    and lines.gateway_account = items.gateway_account
+    and lines.gateway = items.gateway
+    and lines.livemode = items.livemode
+{%- endmacro %}

@@ -8,19 +8,13 @@ named as (
     from lines
     inner join {{ ref('int_booked_items') }} as items
         on lines.movement_reference = items.movement_reference
-        and lines.kind = items.kind
-        and lines.gateway_account = items.gateway_account
-        and lines.gateway = items.gateway
-        and lines.livemode = items.livemode
+        and {{ same_place() }}
     union all
     select 2, {{ pair_columns() }}
     from lines
     inner join {{ ref('int_booked_items') }} as items
         on lines.movement_merchant_reference = items.movement_merchant_reference
-        and lines.kind = items.kind
-        and lines.gateway_account = items.gateway_account
-        and lines.gateway = items.gateway
-        and lines.livemode = items.livemode
+        and {{ same_place() }}
 )
 
 select * exclude (preference)

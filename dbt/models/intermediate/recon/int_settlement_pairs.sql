@@ -4,7 +4,4 @@ from {{ ref('fct_settlement_lines') }} as lines
 inner join {{ ref('int_booked_items') }} as items
     on lines.movement_reference = items.movement_reference
     and lines.movement_merchant_reference = items.movement_merchant_reference
-    and lines.kind = items.kind
-    and lines.gateway_account = items.gateway_account
-    and lines.gateway = items.gateway
-    and lines.livemode = items.livemode
+    and {{ same_place() }}
