@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 import httpx
 import psycopg
 
-from pipelines.books.posting import Posted, carry_out, live_postings, plan
+from pipelines.books.posting import Plan, Posted, carry_out, live_postings, plan
+from pipelines.books.revaluation import Revaluation, movements, postings, revalue
 from pipelines.books.wanted import Value, wanted_postings
 from pipelines.fx.landing import stored_days
-from pipelines.fx.rates import RateError, RateTable, convert_minor
+from pipelines.fx.rates import CrossRate, RateError, RateTable, convert_minor
 from pipelines.internal_api import command
 from regions.errors import UsageError
 from regions.money import exponent
@@ -52,6 +53,11 @@ class Rates:
         except RateError:
             return None
         return convert_minor(amount_minor, rate.rate, exponent(base), exponent(quote))
+
+    def on(self, base: str, quote: str, day: date) -> CrossRate:
+        """The rate of a day. Raises RateError."""
+        table = self._rates()
+        return table.cross(base, quote, table.published_on(day))
 
     def _rates(self) -> RateTable:
         if self._table is None:
@@ -95,3 +101,30 @@ def post_day(
         todo = plan(region, wanted, live_postings(database, since), build)
         done = carry_out(todo, lambda path, body: command(region, service_env, path, body, client=client))
     return PostedDay(record.number, until, done)
+
+
+class Revalued(NamedTuple):
+    """What a revaluation found, what it could not, and what was posted."""
+
+    found: list[Revaluation]
+    refused: list[str]
+    done: Posted
+
+
+def revalue_day(region: Region, env: Mapping[str, str], service_env: Mapping[str, str], through: date) -> Revalued:
+    """Revalue open balances in foreign currencies at a period's end; again changes nothing but what has changed.
+
+    Raises UsageError for a day that the published build does not have.
+    """
+    record = published_record(region, env)
+    if through > record.business_date:
+        raise UsageError(
+            f"build-{record.number} is for {record.business_date}: build, reconcile and publish {through}."
+        )
+    functional = region.currencies[0]
+    with open_published(Warehouse.open(region, env)) as build, httpx.Client() as client:
+        moved = movements(build, functional, through)
+        found, refused = revalue(moved, functional, through, Rates(region, env).on)
+        todo = Plan(post=list(postings(region, through, found)))
+        done = carry_out(todo, lambda path, body: command(region, service_env, path, body, client=client))
+    return Revalued(found, refused, done)

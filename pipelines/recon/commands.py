@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.books.commands import app as books
+from pipelines.books.ledger_commands import app as ledger
 from pipelines.bootstrap import environment
 from pipelines.builds.commands import DateOption, RegionOption, parse_date
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 DOES_NOT_FOOT = 3
 app = typer.Typer(help="Reconciliation with gateways' settlement reports.", no_args_is_help=True)
 app.add_typer(books)
+app.add_typer(ledger)
 SettlementOption = Annotated[
     Path | None,
     typer.Option("--settlement", help="A report in Adyen's or Stripe's format; nothing is fetched then."),

@@ -1,10 +1,13 @@
 """From a reconciled build to the books: everything is posted once, and what is left is exactly the breaks."""
 
+import csv
+import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,6 +16,8 @@ from flask import Flask
 from pipelines.books.posting import Posted, carry_out, live_postings, plan
 from pipelines.books.wanted import wanted_postings
 from pipelines.recon import bank_landing
+from pipelines.recon.formats.inspection import inspect
+from pipelines.recon.formats.source import Source
 from pipelines.recon.statements import parse_statement
 from regions.money import Money
 from tests.support.books import Books
@@ -20,6 +25,7 @@ from tests.support.regional import RegionDatabase
 from tests.support.warehouse import DAY, Bench, TradedDay, bench
 from warehouse.breaks import RESOLUTIONS, load_breaks, one_break, proposal
 from warehouse.query import open_published
+from warehouse.reports import erp
 from warehouse.reports.catalogue import REPORTS, report_of
 from warehouse.reports.model import Asked, Result, run
 from warehouse.reports.render import FORMATS, render
@@ -252,3 +258,23 @@ def test_a_line_that_a_corrected_report_no_longer_has_is_taken_back(day: Reconci
         build.execute("CREATE TEMP TABLE fct_settlement_lines AS FROM fct_settlement_lines LIMIT 0")
         todo = plan(day.bench.region, wanted[1:], live_postings(reader, SINCE), build)
     assert [one.subject_id for one in todo.take_back] == [wanted[0].subject_id]
+
+
+def test_journals_leave_for_other_ledgers_and_an_account_as_a_statement_that_foots(day: Reconciled) -> None:
+    with open_published(day.bench.warehouse) as build:
+        rows = erp.entries(build, SINCE, DAY + timedelta(9), livemode=False)
+        files = {layout: erp.to_csv(rows, layout) for layout in erp.LAYOUTS}
+        now = datetime(2026, 3, 20, tzinfo=day.bench.region.tz)
+        content = erp.to_camt053(
+            build, "gateway_clearing:sandbox", DAY, DAY, livemode=False, region="eu", now=now
+        )  # fmt: skip
+    for content_of in files.values():
+        read = list(csv.DictReader(io.StringIO(content_of)))
+        assert len(read) == len(rows) > 0
+    debits = sum(Decimal(row["debit"] or 0) for row in csv.DictReader(io.StringIO(files["generic"])))
+    credits_ = sum(Decimal(row["credit"] or 0) for row in csv.DictReader(io.StringIO(files["generic"])))
+    assert debits == credits_ != 0
+    found = inspect(Source.of_bytes(content.encode(), "s"))
+    assert (found["foots"], found["problems"]) == (True, [])
+    closing = sum(row["amount_minor"] for row in rows if row["account"] == "gateway_clearing:sandbox")
+    assert day.balances()["gateway_clearing:sandbox"] == closing

@@ -1,0 +1,81 @@
+"""`meridian recon revalue | export`: what the period's end and other ledgers need."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.bootstrap import environment
+from pipelines.builds.commands import RegionOption, parse_date
+from regions.errors import UsageError
+
+NOT_ALL = 3
+app = typer.Typer()
+
+
+@app.command("revalue")
+def revalue_balances(
+    region: RegionOption,
+    through: Annotated[str, typer.Option("--through", help="The last day of the period, YYYY-MM-DD.")],
+) -> None:
+    """Revalue open balances in foreign currencies at the closing rate, as journals that the next day takes back.
+
+    Exit code 3 if a balance has no rate: it is named, and not guessed.
+    """
+    from pipelines.books.service import revalue_day
+    from regions.money import Money
+    from regions.region import load_region
+
+    home = load_region(region)
+    done = revalue_day(home, environment("reader"), environment("web"), parse_date(through))
+    for one in done.found:
+        balance, change = Money(one.balance_minor, one.currency), Money(one.adjustment_minor, home.currencies[0])
+        typer.echo(f"{one.account:<32} {balance!s:>20}  {change!s:>16}  at the rate of {one.rate_date}")
+    for sentence in done.refused:
+        typer.echo(f"not revalued: {sentence}", err=True)
+    counted = done.done
+    typer.echo(f"{counted.posted} posted, {counted.reversed} taken back, {counted.unchanged} unchanged")
+    if done.refused:
+        raise typer.Exit(NOT_ALL)
+
+
+@app.command("export")
+def export_journals(
+    region: RegionOption,
+    since: Annotated[str, typer.Option("--since", help="The first day, YYYY-MM-DD.")],
+    until: Annotated[str, typer.Option("--until", help="The last day, YYYY-MM-DD.")],
+    out: Annotated[Path, typer.Option("--out", help="The file to write.")],
+    layout: Annotated[
+        str, typer.Option("--layout", help="generic, xero, quickbooks, netsuite or camt053.")
+    ] = "generic",
+    account: Annotated[str | None, typer.Option("--account", help="The ledger account of a camt053.")] = None,
+    *,
+    live: Annotated[bool, typer.Option("--live/--test", help="Live money, or test.")] = False,
+) -> None:
+    """Export the books' journals: as CSV for other ledgers, or one account as an ISO 20022 statement (camt.053)."""
+    from pipelines.books.service import published_record
+    from regions.region import load_region
+    from warehouse.builds import Warehouse
+    from warehouse.query import open_published
+    from warehouse.reports import erp
+    from warehouse.reports.render import write_file
+
+    home, env = load_region(region), environment("reader")
+    first, last = parse_date(since), parse_date(until)
+    if first > last or (account is None) == (layout == "camt053"):
+        raise UsageError("Give --since before --until, and --account with --layout camt053 only.")
+    _check_day(last, published_record(home, env).business_date)
+    with open_published(Warehouse.open(home, env)) as build:
+        if account is not None:
+            moment = datetime.now(UTC)
+            content = erp.to_camt053(build, account, first, last, livemode=live, region=region, now=moment)
+        else:
+            content = erp.to_csv(erp.entries(build, first, last, livemode=live), layout)
+    write_file(out, content.encode())
+    typer.echo(f"{out}: journals of {first} to {last}")
+
+
+def _check_day(last: date, business_date: date) -> None:
+    if last > business_date:
+        raise UsageError(f"The published build is for {business_date}: it does not have all of {last}.")
