@@ -250,3 +250,19 @@ def test_parts_of_a_payment_are_one_match_and_what_undoes_itself_is_none_of_ours
         ("offset", frozenset({"l3", "l4"}), frozenset()),
     }
     assert found.breaks == {("split", "l1", None)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_lines_that_say_the_same_the_first_one_is_the_pair_in_whatever_order(
+    engine: duckdb.DuckDBPyConnection, rules: Rules, seed: int
+) -> None:
+    at = datetime.combine(DAY, time(9), UTC)
+    item = Item("i1", "payment", PLACE, "r1", "r1", "our-r1", "EUR", 100, at, DAY)
+    one = Line(
+        "l0", "Settled", PLACE, "r1", "our-r1", None, None, "visa", "EUR", 100, None, "EUR", 100, 0, DAY, 1, 0, at, at
+    )
+    lines = [replace(one, line_id=f"l{9 - n}", line_number=n) for n in range(9)]
+    load(engine, [item], random.Random(seed).sample(lines, 9))
+    found = read_outcome(engine)
+    assert found.matches == {"l9": ("exact", "i1")}
+    assert differences(found, reconcile(lines, [item], rules)) == []
