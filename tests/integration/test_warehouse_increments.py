@@ -108,7 +108,8 @@ def test_each_build_upon_the_last_is_the_whole_build(
                 place.land(days[1].report(["missing_at_gateway"], 2)[0], days[1].day)
                 land_rates(place.lake, [rates_of(date(2026, 3, 12), "1.20"), rates_of(date(2026, 3, 13), "1.11")])
             inputs = replace(place.inputs(), cut=StreamCut(1, step + 1))
-            late = 7 if step == SLICES else 0  # nothing is new but the day: so late that the third day's report is missing
+            # In the last step nothing is new but the day: so late that the third day's report is missing.
+            late = 7 if step == SLICES else 0
             day = DAY + timedelta(days=step + late)
             made = reconcile(place.warehouse, day, inputs, is_whole=False)
             expected = reconcile(whole, day, inputs, is_whole=True)
