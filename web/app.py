@@ -21,6 +21,7 @@ from web.http import handlers
 from web.http.answers import encode, json_response
 from web.keys.routes import blueprint as keys
 from web.links.routes import blueprint as links
+from web.merchants.routes import blueprint as merchants
 from web.openapi.routes import publish
 from web.payments.routes import blueprint as payments
 from web.payouts.routes import blueprint as payouts
@@ -28,6 +29,7 @@ from web.payouts.routes import internal as payouts_internal
 from web.privacy.routes import blueprint as privacy
 from web.recon.routes import blueprint as recon
 from web.refunds.routes import blueprint as refunds
+from web.region_config.routes import blueprint as region_config
 from web.routing.watched import watch
 from web.saved.routes import blueprint as saved_methods
 from web.settings import Settings
@@ -36,8 +38,8 @@ from web.webhooks.routes import blueprint as webhooks
 from web.wiring import Wiring, install, wired
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
-    links, bulk, payments, captures, refunds, disputes, splits, events, keys, checkout, gateway_webhooks, privacy,
-    recon, closes, webhooks, payouts, payouts_internal, saved_methods,
+    links, bulk, payments, captures, refunds, disputes, splits, events, keys, merchants, region_config, checkout,
+    gateway_webhooks, privacy, recon, closes, webhooks, payouts, payouts_internal, saved_methods,
 )  # fmt: skip
 
 

@@ -122,8 +122,8 @@ def test_retention_may_change_what_is_personal_and_nothing_else(region_database:
     [
         ('data_class = "merchant_record"', 'data_class = "merchant_records"', "data_class is 'merchant_records'"),
         (
-            'regional = ["id", "name"]',
-            'regional = ["id", "name", "country"]',
+            'regional = ["id", "name", "parent_id"',
+            'regional = ["id", "name", "country", "parent_id"',
             "names country, which has a class already",
         ),
         ('of = ["checkout_sessions"] }', 'of = ["checkout_session"] }', "names checkout_session, which is no table"),

@@ -30,6 +30,8 @@ INSERT INTO captures (id, merchant_id, livemode, payment_id, attempt_id, gateway
 VALUES (%(capture)s, %(merchant)s, false, %(payment)s, %(attempt)s, 'sandbox', 1, 'EUR', true, 'succeeded');
 INSERT INTO voids (id, merchant_id, livemode, payment_id, attempt_id, gateway, reason, status)
 VALUES (%(void)s, %(merchant)s, false, %(payment)s, %(attempt)s, 'sandbox', 'voided', 'succeeded');
+INSERT INTO payouts (id, merchant_id, livemode, currency, amount_minor, status, created_at)
+VALUES (%(payout)s, %(merchant)s, false, 'EUR', 1, 'created', now());
 """  # noqa: E501
 
 
@@ -46,7 +48,10 @@ class Owner:
             return dict(answer.get_json())
 
         link = post("/v1/links", json=LINK)["id"]
-        ids = {name: new_id(name, "eu") for name in ("payment", "session", "attempt", "refund", "capture", "void")}
+        ids = {
+            name: new_id(name, "eu")
+            for name in ("payment", "session", "attempt", "refund", "capture", "void", "payout")
+        }
         with database.connect("postgres") as connection:
             values = ids | {"link": link, "merchant": self.merchant_id}
             for statement in PAYMENT.strip().split(";\n"):
@@ -59,6 +64,8 @@ class Owner:
             "refund_id": ids["refund"],
             "capture_id": ids["capture"],
             "void_id": ids["void"],
+            "payout_id": ids["payout"],
+            "merchant_id": self.merchant_id,
             "key_id": key,
             "job_id": post("/v1/bulk/links", **rows)["id"],
             "event_id": client.get("/v1/events", headers=headers).get_json()["data"][0]["id"],

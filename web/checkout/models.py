@@ -10,10 +10,12 @@ from web.links.models import Link
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    """Whom the payer pays."""
+    """Whom the payer pays, and how its pages look."""
 
     id: str
     name: str
+    branding: dict[str, Any] = field(default_factory=dict)
+    has_logo: bool = False
 
 
 @dataclass(frozen=True, slots=True)

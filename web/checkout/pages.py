@@ -5,10 +5,11 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from babel.dates import format_date, format_time
-from flask import Response, make_response, render_template, request
+from flask import Response, make_response, render_template, request, url_for
 
 from web.checkout.brand import brand_path
 from web.checkout.domain import negotiate_locale
+from web.checkout.models import Merchant
 from web.checkout.texts import LANGUAGES, Texts, texts_for
 from web.links.models import Link
 from web.payments.models import Payment
@@ -43,12 +44,14 @@ def _looks(values: Mapping[str, object]) -> dict[str, object]:
     link, merchant = values.get("link"), values.get("merchant")
     if not isinstance(link, Link):
         return {}
-    brand = link.terms.get("branding") or {}
+    own = merchant.branding if isinstance(merchant, Merchant) else {}
+    brand = own | (link.terms.get("branding") or {})
     colour, font = brand.get("colour"), brand.get("font")
     return {
         "shown_name": brand.get("display_name") or getattr(merchant, "name", ""),
         "footer_text": brand.get("footer"),
         "brand_css": brand_path(colour, font) if colour or font else None,
+        "logo_url": url_for("checkout.logo", code=link.code) if getattr(merchant, "has_logo", False) else None,
         "collect": link.terms.get("collect", ["name"]),
     }
 

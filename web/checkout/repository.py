@@ -14,7 +14,7 @@ from web.links.pricing import Price
 _COLUMNS = ", ".join(field.name for field in fields(Session))
 _GET = text(f"SELECT {_COLUMNS} FROM checkout_sessions WHERE id = :id")  # noqa: S608
 _LOCK = text(f"SELECT {_COLUMNS} FROM checkout_sessions WHERE id = :id FOR NO KEY UPDATE")  # noqa: S608
-_MERCHANT = text("SELECT id, name FROM merchants WHERE id = :id")
+_MERCHANT = text("SELECT id, name, branding, logo IS NOT NULL AS has_logo FROM merchants WHERE id = :id")
 _INSERT = text("""
 INSERT INTO checkout_sessions (id, merchant_id, livemode, link_id, token_hash, amount_minor, currency, locale,
                                device_class, channel, campaign, created_at, expires_at, terms)

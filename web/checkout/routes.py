@@ -37,6 +37,7 @@ from web.http.answers import request_id
 from web.http.payer import link_scope, session_scope
 from web.http.problems import NotFoundError, Problem
 from web.links.models import Link
+from web.merchants.accounts_repository import logo as merchant_logo
 from web.money_text import show_money
 from web.payments import orders
 from web.payments.domain import PaymentStatus
@@ -57,6 +58,16 @@ def landing(code: str) -> Response:
     with link_scope(code) as (scope, link_id):
         link, merchant = service.landing(scope, link_id)
     return _landing_page(link, merchant, request.args, {}, {}, 200)
+
+
+@blueprint.get("/l/<code>/logo.png")
+def logo(code: str) -> Response:
+    """The logo of whose link it is."""
+    with link_scope(code) as (scope, _):
+        found = merchant_logo(scope)
+    if found is None:
+        raise NotFoundError("There is no logo.")
+    return Response(found, mimetype="image/png", headers={"Cache-Control": "public, max-age=300"})
 
 
 @blueprint.post("/l/<code>/sessions")
