@@ -96,5 +96,5 @@ def test_what_the_region_is(client: FlaskClient, own: dict[str, str]) -> None:
     region = client.get("/v1/region", headers=bearer(publishable)).get_json()
     assert (region["code"], region["currencies"]) == ("eu", list(eu.currencies))
     assert region["other_regions"]["us"] == "https://us.meridian.test"
-    methods = client.get("/v1/payment_methods", headers=bearer(publishable)).get_json()["data"]
+    methods = client.get("/v1/region/payment_methods", headers=bearer(publishable)).get_json()["data"]
     assert [method["name"] for method in methods] == [method.name for method in eu.payment_methods]

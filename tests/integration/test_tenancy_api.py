@@ -32,6 +32,10 @@ INSERT INTO voids (id, merchant_id, livemode, payment_id, attempt_id, gateway, r
 VALUES (%(void)s, %(merchant)s, false, %(payment)s, %(attempt)s, 'sandbox', 'voided', 'succeeded');
 INSERT INTO payouts (id, merchant_id, livemode, currency, amount_minor, status, created_at)
 VALUES (%(payout)s, %(merchant)s, false, 'EUR', 1, 'created', now());
+INSERT INTO disputes (id, merchant_id, livemode, payment_id, gateway, gateway_account, gateway_reference, amount_minor, currency, status, reason, opened_at)
+VALUES (%(dispute)s, %(merchant)s, false, %(payment)s, 'sandbox', 'MeridianEU', %(dispute)s, 1, 'EUR', 'won', 'general', now());
+INSERT INTO splits (id, merchant_id, livemode, role, sender_id, recipient_id, payment_id, source_id, status, amount_minor, currency, position)
+VALUES (%(split)s, %(merchant)s, false, 'sender', %(merchant)s, 'x', %(payment)s, %(payment)s, 'booked', 1, 'EUR', 0);
 """  # noqa: E501
 
 
@@ -50,7 +54,18 @@ class Owner:
         link = post("/v1/links", json=LINK)["id"]
         ids = {
             name: new_id(name, "eu")
-            for name in ("payment", "session", "attempt", "refund", "capture", "void", "payout")
+            for name in (
+                "payment",
+                "session",
+                "attempt",
+                "refund",
+                "capture",
+                "void",
+                "payout",
+                "dispute",
+                "split",
+                "subject",
+            )
         }
         with database.connect("postgres") as connection:
             values = ids | {"link": link, "merchant": self.merchant_id}
@@ -66,6 +81,8 @@ class Owner:
             "void_id": ids["void"],
             "payout_id": ids["payout"],
             "merchant_id": self.merchant_id,
+            "dispute_id": ids["dispute"],
+            "split_id": ids["split"],
             "key_id": key,
             "job_id": post("/v1/bulk/links", **rows)["id"],
             "event_id": client.get("/v1/events", headers=headers).get_json()["data"][0]["id"],

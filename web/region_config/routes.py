@@ -20,7 +20,7 @@ def get_region(scope: Scope) -> Answer:
     return Answer(200, region_json(scope.region, settings.api_base_url, dict(settings.api_base_urls)))
 
 
-@blueprint.get("/payment_methods")
+@blueprint.get("/region/payment_methods")
 @operation("List payment methods", "Region", PaymentMethodList, scope="config:read")
 @merchant_route
 def list_payment_methods(scope: Scope) -> Answer:

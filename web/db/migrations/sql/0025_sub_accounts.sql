@@ -15,3 +15,6 @@ DROP TRIGGER audit_insert ON merchants;
 DROP TRIGGER audit_update ON merchants;
 DROP TRIGGER audit_delete ON merchants;
 SELECT audit_table('merchants', '{name,logo}');
+
+SELECT audit_table('saved_methods', '{gateway_saved_id,card_last4}');
+SELECT audit_table('saved_method_settings', '{}', '{}', '{merchant_id,livemode}');
