@@ -1,5 +1,6 @@
-"""`meridian recon revalue | export`: what the period's end and other ledgers need."""
+"""`meridian recon revalue | export | invoices`: what the period's end and other ledgers need."""
 
+import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -74,6 +75,27 @@ def export_journals(
             content = erp.to_csv(erp.entries(build, first, last, livemode=live), layout)
     write_file(out, content.encode())
     typer.echo(f"{out}: journals of {first} to {last}")
+
+
+@app.command("invoices")
+def make_invoices(
+    region: RegionOption,
+    month: Annotated[str, typer.Option("--month", help="Any day of it, YYYY-MM-DD.")],
+    merchant: Annotated[str | None, typer.Option("--merchant", help="Only this merchant's.")] = None,
+    *,
+    live: Annotated[bool, typer.Option("--live/--test", help="Live money, or test.")] = False,
+) -> None:
+    """Print merchants' invoices of a month as JSON: tiers of volume, use by the piece, the contract's minimum."""
+    from pipelines.books.invoices import invoices
+    from regions.pricing import load_pricing
+    from regions.region import load_region
+    from warehouse.builds import Warehouse
+    from warehouse.query import open_published
+
+    home, day = load_region(region), parse_date(month)
+    with open_published(Warehouse.open(home, environment("reader"))) as build:
+        found = invoices(build, day, load_pricing(), livemode=live, merchant_id=merchant)
+    typer.echo(json.dumps(found, indent=1))
 
 
 def _check_day(last: date, business_date: date) -> None:

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from flask import Flask
 
+from pipelines.books.invoices import invoices
 from pipelines.books.posting import Posted, carry_out, live_postings, plan
 from pipelines.books.wanted import wanted_postings
 from pipelines.recon import bank_landing
@@ -20,8 +20,10 @@ from pipelines.recon.formats.inspection import inspect
 from pipelines.recon.formats.source import Source
 from pipelines.recon.statements import parse_statement
 from regions.money import Money
+from regions.pricing import load_pricing
 from tests.support.books import Books
-from tests.support.regional import RegionDatabase
+from tests.support.postgres import PostgresServer
+from tests.support.regional import RegionDatabase, region_on
 from tests.support.warehouse import DAY, Bench, TradedDay, bench
 from warehouse.breaks import RESOLUTIONS, load_breaks, one_break, proposal
 from warehouse.query import open_published
@@ -30,12 +32,14 @@ from warehouse.reports.catalogue import REPORTS, report_of
 from warehouse.reports.model import Asked, Result, run
 from warehouse.reports.render import FORMATS, render
 from web import ledger
+from web.app import create_app
 from web.db.engine import Database
 from web.db.scope import Tenant, tenant_scope
 from web.ledger.domain import Entry, Journal
 from web.sandbox.bank import camt_statement
 from web.sandbox.bank.domain import Payout, entries_of, statements_of
 from web.sandbox.settlement.planting import Plant
+from web.settings import Settings
 
 PLANTS: list[Plant] = ["missing_at_gateway", "missing_with_us", "amount", "duplicate"]
 SINCE = DAY - timedelta(days=3)
@@ -84,10 +88,12 @@ class Reconciled:
 
 
 @pytest.fixture(scope="module")
-def day(
-    tmp_path_factory: pytest.TempPathFactory, region_app: Flask, region_database: RegionDatabase
-) -> Iterator[Reconciled]:
-    with bench(tmp_path_factory.mktemp("posting")) as place:
+def day(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Iterator[Reconciled]:
+    """Books of their own: what others posted would be taken back, since this build does not have it."""
+    with (
+        bench(tmp_path_factory.mktemp("posting")) as place,
+        region_on(postgres_server, "eu") as region_database,
+    ):
         traded = TradedDay(place.region, seed=7)
         traded.merchant_id = region_database.merchant_id
         traded.trade(30)
@@ -102,7 +108,8 @@ def day(
         with place.warehouse.lock():
             place.warehouse.reconcile(place.warehouse.build(DAY, inputs), inputs, {})
             place.warehouse.publish()
-        day = Reconciled(place, Books(region_app, region_database))
+        app = create_app(place.region, Settings.from_environment(place.region, region_database.env))
+        day = Reconciled(place, Books(app, region_database))
         day.first = day.post()
         take_in(day)
         yield day
@@ -278,3 +285,13 @@ def test_journals_leave_for_other_ledgers_and_an_account_as_a_statement_that_foo
     assert (found["foots"], found["problems"]) == (True, [])
     closing = sum(row["amount_minor"] for row in rows if row["account"] == "gateway_clearing:sandbox")
     assert day.balances()["gateway_clearing:sandbox"] == closing
+
+
+def test_a_months_invoice_is_what_the_merchant_used(day: Reconciled) -> None:
+    with open_published(day.bench.warehouse) as build:
+        (made,) = invoices(build, DAY, load_pricing(), livemode=False)
+        assert invoices(build, DAY - timedelta(40), load_pricing(), livemode=False) == []
+    ((count, volume),) = day.rows("SELECT count(*), sum(captured_minor) FROM fct_payments WHERE status = 'succeeded'")
+    quantities = {line["what"]: line["quantity"] for line in made["lines"]}
+    assert (quantities["payments"], quantities["volume at 1.4 %"]) == (count, volume)
+    assert made["amount_minor"] == sum(line["amount_minor"] for line in made["lines"])
