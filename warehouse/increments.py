@@ -65,6 +65,7 @@ STAGED: Final[Mapping[str, Key]] = {
     "stg_payout_created": Key("payout", "payout_id"),
     "stg_payout_paid": Key("payout", "payout_id"),
     "stg_payout_failed": Key("payout", "payout_id"),
+    "stg_webhook_endpoint_disabled": Key("webhook_endpoint", "webhook_endpoint_id"),
 }
 # Models whose rows follow from the events of one session with its payments, refunds and journals.
 TRADE: Final[Mapping[str, Key]] = {

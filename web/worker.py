@@ -19,7 +19,17 @@ from regions.errors import MeridianError, UnavailableError
 from regions.region import Region, load_region
 from regions.vault import open_vault
 from web.audit import service as audit
-from web.background import capturing, disputing, forgetting, housekeeping, inbox, outbox_days, payouts, resolver
+from web.background import (
+    capturing,
+    disputing,
+    forgetting,
+    housekeeping,
+    inbox,
+    outbox_days,
+    payouts,
+    resolver,
+    webhook_notices,
+)
 from web.bulk import service as bulk
 from web.db.engine import Database
 from web.gateways.factory import open_gateways
@@ -54,6 +64,7 @@ DUTIES = (
     Duty("links", housekeeping.step_links, 5.0),
     Duty("bulk", bulk.step, 1.0),
     Duty("forgetting", forgetting.step, 10.0),
+    Duty("webhook-notices", webhook_notices.step, 2.0),
     Duty("payouts", payouts.step_due, 60.0),
     Duty("payout-files", payouts.step_files, 60.0),
     Duty("gateway-calls", housekeeping.step_gateway_calls, 600.0),

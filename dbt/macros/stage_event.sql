@@ -43,5 +43,6 @@ from events
     'payment_method.saved', 'payment_method.deleted',
     'payout.created', 'payout.paid', 'payout.failed',
     'risk.assessed',
+    'webhook_endpoint.disabled',
   ]) }}
 {%- endmacro %}

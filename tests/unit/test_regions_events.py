@@ -136,7 +136,10 @@ def test_topics_are_named_after_region_and_family() -> None:
     assert events.topic("eu", "links") == "eu.links.v1"
     assert set(events.topics("in")) == {
         f"in.{family}.v1"
-        for family in ("links", "merchants", "checkout", "payments", "ledger", "risk", "webhooks", "settlement")
+        for family in (
+            *("links", "merchants", "checkout", "payments", "payment_methods", "payouts", "ledger", "risk", "webhooks"),
+            "settlement",
+        )
     }
     assert all(family.partitions == 3 for family in events.topics("in").values())
     with pytest.raises(EventContractError, match="'orders' is no family"):

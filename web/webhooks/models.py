@@ -74,3 +74,14 @@ class Attempt:
     error: str | None
     request: dict[str, Any]
     response: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """An endpoint that was disabled for its merchant, who does not know yet."""
+
+    id: str
+    merchant_id: str
+    livemode: bool
+    reason: str
+    disabled_at: datetime

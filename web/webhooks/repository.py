@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from web.db.scope import Scope
 from web.http.paging import Listing, fetch
-from web.webhooks.models import Attempt, Delivery, Endpoint, Event
+from web.webhooks.models import Attempt, Delivery, Endpoint, Event, Untold
 from web.webhooks.schemas import ListDeliveries, ListEndpoints
 
 _PLAIN = [field.name for field in fields(Endpoint) if field.name not in {"public_key", "failing_since"}]
@@ -107,6 +107,13 @@ WITH taken AS (
 SELECT t.delivery_id, t.api_version, {_EVENT} FROM taken AS t JOIN webhook_events AS v ON v.id = t.event_id
  ORDER BY t.routed_at, v.sequence
 """)  # noqa: S608 - constants
+_UNTOLD = text("""
+SELECT id, merchant_id, livemode, disabled_reason AS reason, disabled_at FROM webhook_endpoints
+ WHERE status = 'disabled' AND disabled_reason <> 'merchant' AND (told_at IS NULL OR told_at < disabled_at)
+   AND deleted_at IS NULL
+ ORDER BY disabled_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+""")
+_TELL = text("UPDATE webhook_endpoints SET told_at = clock_timestamp() WHERE id = :id")
 _PROLONG = text("""
 UPDATE webhook_endpoints SET expires_at = clock_timestamp() + make_interval(secs => :seconds) WHERE id = :id
 """)
@@ -258,3 +265,14 @@ def take(scope: Scope, listener_id: str, limit: int) -> Sequence[tuple[str, str,
 def prolong(scope: Scope, listener_id: str, seconds: int) -> None:
     """Keep a listener for that many seconds from now."""
     scope.connection.execute(_PROLONG, {"id": listener_id, "seconds": seconds})
+
+
+def lock_untold(connection: Connection) -> Untold | None:
+    """An endpoint that was disabled for its merchant and is not told of yet; other workers skip it."""
+    row = connection.execute(_UNTOLD).mappings().one_or_none()
+    return None if row is None else Untold(**row)
+
+
+def tell(scope: Scope, endpoint_id: str) -> None:
+    """An endpoint is told of."""
+    scope.connection.execute(_TELL, {"id": endpoint_id})

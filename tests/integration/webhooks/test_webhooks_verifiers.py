@@ -15,13 +15,11 @@ import pytest
 
 from regions import webhook_signing as signing
 from tests.support.gateways import tools
-from tests.support.postgres import PostgresServer
-from tests.support.regional import region_on
 from tests.support.serving import free_port
 from tests.support.stream import await_that
-from tests.support.webhooks import Hooks, hooks_on
+from tests.support.webhooks import Hooks
 
-SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
+SAMPLES = Path(__file__).parents[3] / "docs" / "samples"
 BODY = '{"type":"payment.succeeded","data":{"reference":"Rechnung Nr. 7, Größe ½"}}'.encode()
 
 PYTHON = """
@@ -100,12 +98,6 @@ def test_the_public_packages_accept_what_is_ours_and_nothing_else(language: str,
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said == [verdict for _, verdict in tried for _ in ("standardwebhooks", "svix")]
-
-
-@pytest.fixture(scope="module")
-def make(postgres_server: PostgresServer) -> Iterator[Callable[[], Hooks]]:
-    with region_on(postgres_server) as database, hooks_on(database) as make:
-        yield make
 
 
 @contextmanager

@@ -1,39 +1,24 @@
 """Deliveries, try by try: when, in which order, signed how, and what is kept of them."""
 
+import asyncio
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
-from types import SimpleNamespace
+from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
-from typer.testing import CliRunner
+from psycopg import AsyncConnection
 
-from pipelines.cli import make_app
-from pipelines.demo.blocks.webhooks import Receiver as DemoReceiver
-from pipelines.webhooks.listen import listen
-from pipelines.webhooks.merchant import MerchantApi, RefusedError
+from pipelines.webhooks.claims import claim
+from pipelines.webhooks.domain import Outcome, Result
+from pipelines.webhooks.finishing import Done, finish
 from regions import webhook_signing as signing
-from tests.support.postgres import PostgresServer
-from tests.support.regional import region_on
-from tests.support.serving import free_port, serving
 from tests.support.stream import await_that
-from tests.support.webhooks import FAST, Hooks, Received, hooks_on, receiving
+from tests.support.webhooks import FAST, Hooks, Received, receiving
 
 Made = Callable[[], Hooks]
-
-
-@pytest.fixture(scope="module")
-def make(postgres_server: PostgresServer) -> Iterator[Made]:
-    with region_on(postgres_server) as database, hooks_on(database) as make:
-        yield make
-
-
-@pytest.fixture
-def hooks(make: Made) -> Hooks:
-    return make()
 
 
 def failing_first(
@@ -245,23 +230,6 @@ def test_resend_one_and_the_latest_of_each_object(hooks: Hooks) -> None:
         assert sorted(sequences(receiver.received[6:])) == [2, 3]
 
 
-def test_test_events_triggers_and_listeners(hooks: Hooks) -> None:
-    with receiving() as receiver, hooks.dispatching():
-        endpoint = hooks.endpoint(receiver.url, event_types=["payment.*"])
-        listener = hooks.post("/v1/webhook_listeners", {"event_types": ["refund.succeeded"]}, 201)
-        hooks.post(f"/v1/webhook_endpoints/{endpoint['id']}/test")
-        assert len(hooks.post("/v1/webhook_triggers", {"type": "payment.succeeded"})["delivery_ids"]) == 1
-        assert len(hooks.post("/v1/webhook_triggers", {"type": "refund.succeeded"})["delivery_ids"]) == 1
-        await_that("both came", lambda: len(receiver.received) == 2)
-        types = {json.loads(got.body)["type"] for got in receiver.received}
-        assert types == {"webhook.test", "payment.succeeded"}
-        path = f"/v1/webhook_listeners/{listener['id']}/poll"
-        [handed] = hooks.post(path, status=200)["data"]
-        assert json.loads(handed["body"])["type"] == "refund.succeeded"
-        assert hooks.post(path, status=200)["data"] == []
-        hooks.post("/v1/webhook_triggers", {"type": "risk.assessed"}, 422)
-
-
 def test_another_merchant_sees_and_touches_nothing(make: Made) -> None:
     ours, theirs = make(), make()
     endpoint = ours.endpoint("https://shop.example.com/hooks")
@@ -276,51 +244,25 @@ def test_another_merchant_sees_and_touches_nothing(make: Made) -> None:
     assert ours.client.get(f"/v1/webhook_endpoints/{endpoint['id']}", headers=ours.key).status_code == 404
 
 
-def test_listen_forwards_to_a_developers_machine_and_trigger_sends(
-    hooks: Hooks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    port, said, stop = free_port(), list[str](), threading.Event()
-    url, secret_key = f"http://127.0.0.1:{port}", hooks.key["Authorization"].removeprefix("Bearer ")
-    monkeypatch.setenv("MERIDIAN_API_KEY", secret_key)
-    monkeypatch.setenv("MERIDIAN_API_URL", url)
-    with serving(hooks.client.application, port), receiving() as receiver:
-        api = MerchantApi.open(None)
-        thread = threading.Thread(target=listen, args=(api, receiver.url, ["payment.*"], stop, said.append))
-        thread.start()
-        await_that("it listens", lambda: len(said) == 1, 20)
-        sent = CliRunner().invoke(make_app("trigger"), ["trigger", "payment.succeeded"])
-        assert sent.exit_code == 0, sent.output
-        await_that("the event is forwarded", lambda: len(said) == 2, 20)
-        stop.set()
-        thread.join()
-        api.close()
-        refused = CliRunner().invoke(make_app("trigger"), ["trigger", "nothing.happened"])
-        assert isinstance(refused.exception, RefusedError)
-    secret = said[0].rpartition(" ")[2]
-    [got] = receiver.received
-    signing.verify(secret, got.headers, got.body, int(time.time()))
-    assert got.headers["webhook-id"] == json.loads(sent.stdout)["event_id"]
-    assert said[1].startswith("payment.succeeded pay_eu_")
-    assert "→ 200" in said[1]
-    assert hooks.get("/v1/webhook_endpoints")["data"] == [], "the listener is gone, and was no endpoint"
+def test_what_a_late_dispatcher_brings_does_not_undo_its_successors_work(hooks: Hooks) -> None:
+    """Its lease was over, another one has the delivery: the try is kept, and nothing else."""
+    hooks.endpoint("https://shop.example.com/hooks")
+    hooks.emit(1)
+    url = hooks.database.role_urls["dispatcher"]
 
+    async def late() -> None:
+        async with await AsyncConnection.connect(url, autocommit=True) as connection:
+            [first] = (await claim(connection, FAST, 10)).deliveries
+            assert not (await claim(connection, FAST, 10)).deliveries, "it is in flight"
+            await connection.execute("UPDATE webhook_deliveries SET due_at = now() WHERE id = %s", (first.id,))
+            [second] = (await claim(connection, FAST, 10)).deliveries
+            assert (second.id, second.attempt_count) == (first.id, 2)
+            ok = Result(Outcome.SUCCEEDED, datetime.now(UTC), 5, 200)
+            gone = Result(Outcome.HTTP_ERROR, datetime.now(UTC), 5, 500)
+            await finish(connection, FAST, [Done(second, {}, ok)], Random(1))
+            await finish(connection, FAST, [Done(first, {}, gone)], Random(1))
 
-def test_the_demo_tells_what_its_merchant_got(hooks: Hooks) -> None:
-    port, secret_key = free_port(), hooks.key["Authorization"].removeprefix("Bearer ")
-    market = SimpleNamespace(api_url=f"http://127.0.0.1:{port}", secret_key=secret_key)
-    place = SimpleNamespace(code="eu", region=None, reader_url=hooks.database.role_urls["reader"], market=market)
-    with serving(hooks.client.application, port):
-        with DemoReceiver([place]) as receiver, hooks.dispatching():
-            hooks.emit(1, 2, 3)
-            hooks.emit(1, object_id="another")
-            block = receiver.webhooks(place, date(2026, 11, 23), str)
-            assert block.lines == ["4 events of 2 objects delivered, each with a verified signature and in order"]
-            assert [check.detail for check in block.checks] == ["", "", ""]
-            endpoint = hooks.get("/v1/webhook_endpoints")["data"][0]
-            hooks.post(f"/v1/webhook_endpoints/{endpoint['id']}/rotate_secret", {"overlap_seconds": 0}, 200)
-            hooks.emit(4)
-            await_that("the wrong signature is seen", lambda: receiver._inboxes["eu"].refused > 0)
-            hooks.await_statuses(succeeded=4, failed=1)
-            broken = receiver.webhooks(place, date(2026, 11, 23), str)
-            assert "do not" in broken.checks[0].detail
-        assert hooks.get("/v1/webhook_endpoints")["data"] == []
+    asyncio.run(late())
+    [found] = hooks.get("/v1/webhook_deliveries")["data"]
+    assert (found["status"], found["last_status"]) == ("succeeded", 200)
+    assert len(hooks.delivery(found["id"])["attempts"]) == 2

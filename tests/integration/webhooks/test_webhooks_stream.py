@@ -44,7 +44,7 @@ def client(local_app: Flask) -> FlaskClient:
 
 
 def test_an_event_reaches_the_merchants_server_signed_and_once(
-    stream: Stream, client: FlaskClient, region_database: RegionDatabase
+    stream: Stream, broker: Broker, client: FlaskClient, region_database: RegionDatabase
 ) -> None:
     key = {"Authorization": f"Bearer {region_database.secret_key}"}
     stream.start("relay")
@@ -73,3 +73,10 @@ def test_an_event_reaches_the_merchants_server_signed_and_once(
             lambda: len(client.get("/v1/webhook_deliveries?status=succeeded", headers=key).json["data"]) == 2,
         )
         assert listed["object"] == "list"
+        stream.kill_all()
+        broker.wipe()  # all that Kafka had is lost
+        client.post(f"/v1/links/{link['id']}/reactivate", headers=key)
+        stream.start("relay")
+        stream.start("webhooks", WEBHOOKS_TO_LOCALHOST="1")
+        await_that("what came after the loss arrives", lambda: len(receiver.received) >= 3)
+        assert [json.loads(got.body)["sequence"] for got in receiver.received] == [1, 2, 3], "and nothing twice"

@@ -1,0 +1,1 @@
+{{ stage_event('webhook_endpoint.disabled') }}
