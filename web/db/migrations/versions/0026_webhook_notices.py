@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0025"
-down_revision = "0024"
+revision = "0026"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0025_webhook_notices.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0026_webhook_notices.sql"
 
 
 def upgrade() -> None:
