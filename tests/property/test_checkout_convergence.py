@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regions.money import Money
-from web.captures.domain import STEP
+from web.captures.domain import STEP, StepStatus, next_step_status
 from web.checkout.domain import SESSION
+from web.disputes.domain import DISPUTE, next_dispute_status
+from web.gateways.disputes import DisputeStatus
 from web.gateways.domain import Action, ActionKind, Answer, Fact, StepFact
 from web.links.domain import LINK
 from web.payments.domain import (
@@ -126,7 +128,30 @@ def test_every_order_of_a_history_ends_in_the_same_attempt_and_payment(facts: li
     assert len({ends(order) for order in permutations(facts)}) == 1
 
 
-MACHINES = (ATTEMPT, PAYMENT, LINK, SESSION, REFUND, STEP)
+@given(st.lists(st.sampled_from(DisputeStatus), min_size=1, max_size=5))
+def test_every_order_of_a_disputes_news_ends_in_the_same_state(news: list[DisputeStatus]) -> None:
+    def end(order: tuple[DisputeStatus, ...]) -> DisputeStatus:
+        status = order[0]
+        for said in order[1:]:
+            status = DISPUTE.move(status, next_dispute_status(status, said))
+        return status
+
+    assert len({end(order) for order in permutations(news)}) == 1
+
+
+@given(st.lists(st.sampled_from(StepFact), min_size=1, max_size=5))
+def test_every_order_of_a_captures_and_a_refunds_news_ends_in_the_same_state(facts: list[StepFact]) -> None:
+    ends = set()
+    for order in permutations(facts):
+        step, refund = StepStatus.PENDING, RefundStatus.PENDING
+        for fact in order:
+            step = STEP.move(step, next_step_status(step, fact))
+            refund = REFUND.move(refund, next_refund_status(refund, fact))
+        ends.add((step, refund))
+    assert len(ends) == 1
+
+
+MACHINES = (ATTEMPT, PAYMENT, LINK, SESSION, REFUND, STEP, DISPUTE)
 
 
 def test_a_state_that_may_not_follow_is_refused_by_name() -> None:
