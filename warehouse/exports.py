@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml  # type: ignore[import-untyped]  # PyYAML ships no types
 
 from regions.errors import MeridianError
-from regions.region import Export
+from regions.region_parts import Export
 from regions.residency import ResidencyClass, check_exportable, residency_class
 from warehouse.dbt_runner import PROJECT
 
 if TYPE_CHECKING:
-    from regions.region import Residency
+    from regions.region_parts import Residency
 
 SOURCE: Final = "regions"
 

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from regions.errors import MeridianError
-from regions.region import Export
+from regions.region_parts import Export
 from warehouse.global_inputs import Source
 
 # What a group counts stands first in its figures: it is what the group's size is.

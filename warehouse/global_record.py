@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from regions.files import sync_folder
-from regions.region import Export
+from regions.region_parts import Export
 from warehouse.build_record import BuildRecordError, BuildStatus
 
 

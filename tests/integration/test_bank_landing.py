@@ -13,7 +13,7 @@ from pipelines.recon.bank_landing import LandedStatement
 from pipelines.recon.statement import StatementError
 from pipelines.recon.statements import land_statement, parse_statement
 from regions.errors import UsageError
-from regions.region import BankAccount
+from regions.region_parts import BankAccount
 from tests.support.bank_files import DAY, IBAN, camt, camt_entry, camt_statement, mt940
 from tests.support.warehouse import Bench, bench
 

@@ -7,7 +7,8 @@ import pytest
 
 from regions.errors import ConfigurationError
 from regions.money import Money
-from regions.region import CATALOG, Export, ScaRule, load_catalog, load_region, read_region, region_codes
+from regions.region import CATALOG, load_catalog, load_region, read_region, region_codes
+from regions.region_parts import Export, ScaRule
 from regions.residency import ResidencyClass
 from regions.retention import data_classes
 from web.sandbox.bank.domain import account_number

@@ -8,7 +8,8 @@ from types import MappingProxyType
 
 from regions.environment import account_secret
 from regions.errors import ConfigurationError
-from regions.region import GatewayAccount, Region
+from regions.region import Region
+from regions.region_parts import GatewayAccount
 from web.gateways.adyen.adapter import TEST_PAGE_ORIGINS, TEST_URL, AdyenGateway, AdyenSettings
 from web.gateways.protocol import Gateway
 from web.gateways.sandbox.adapter import NOT_FOUND_AFTER, SandboxGateway, SandboxSettings

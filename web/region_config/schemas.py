@@ -1,6 +1,7 @@
 from typing import Any, Literal
 
-from regions.region import PaymentMethod, Region
+from regions.region import Region
+from regions.region_parts import PaymentMethod
 from web.http.contract import Shown, doc
 
 

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from regions.errors import ConfigurationError
-from regions.region import GatewayAccount, Region, load_catalog
+from regions.region import Region, load_catalog
+from regions.region_parts import GatewayAccount
 
 GATEWAY = "sandbox"
 DEFAULT_HOLD_SECONDS = 15.0
