@@ -5,16 +5,16 @@ than most of its work. The standard library's fork server imports them once; eve
 from the command's own `main`, with its own memory, output and exit code.
 """
 
-import io
 import multiprocessing
 import os
-import sys
 import tempfile
 from pathlib import Path
 
+from pipelines.demo import forked
 from regions.errors import MeridianError
 
 PRELOADED = (
+    "pipelines.demo.forked",  # first
     "pipelines.cli",
     "pipelines.builds.commands",
     "pipelines.builds.service",
@@ -44,7 +44,7 @@ def job(*arguments: str) -> str:
     """Run a `meridian` job in a process of its own, and return its output. Raises JobError with its last message."""
     with tempfile.TemporaryDirectory(prefix="meridian-job-") as folder:
         out, err = Path(folder) / "out", Path(folder) / "err"
-        process = _SERVER.Process(target=_run, args=(arguments, dict(os.environ), str(out), str(err)))
+        process = _SERVER.Process(target=forked.be_the_command, args=(arguments, dict(os.environ), str(out), str(err)))
         process.start()
         process.join()
         output, errors = (path.read_text() if path.exists() else "" for path in (out, err))
@@ -54,17 +54,3 @@ def job(*arguments: str) -> str:
         last = ((errors or output).strip().splitlines() or ["no message"])[-1]
         raise JobError(f"`meridian {' '.join(arguments)}` failed with exit code {code}: {last}")
     return output
-
-
-def _run(arguments: tuple[str, ...], environment: dict[str, str], out: str, err: str) -> None:
-    """In the job's process: be the command."""
-    from pipelines.cli import main
-
-    for number, path in ((1, out), (2, err)):
-        with open(path, "w") as file:  # noqa: PTH123 - a descriptor is wanted
-            os.dup2(file.fileno(), number)
-    sys.stdin = io.StringIO()
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.argv = ["meridian", *arguments]
-    main()

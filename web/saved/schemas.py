@@ -4,10 +4,13 @@ from typing import Annotated, Any, Literal
 from pydantic import StringConstraints
 
 from regions.events import timestamp
-from web.http.bodies import Body, Text
+from regions.ids import REGION_PATTERN
+from web.http.bodies import Body
 from web.http.contract import Shown, doc
 from web.http.paging import Paged
 from web.saved.models import SavedMethod
+
+SUBJECT_PATTERN = rf"^subj_{REGION_PATTERN}_[0-7][0-9a-hjkmnp-tv-z]{{25}}\z"
 
 
 class OfferSaving(Body):
@@ -19,7 +22,7 @@ class OfferSaving(Body):
 class ListSavedMethods(Paged):
     """Which saved methods to list, the newest first."""
 
-    subject_id: Annotated[Text, StringConstraints(min_length=1, max_length=64)] | None = doc(
+    subject_id: Annotated[str, StringConstraints(pattern=SUBJECT_PATTERN)] | None = doc(
         "Only those of this payer.", "subj_eu_06p0wz7b4hk53g6qyt8nwc2mse", default=None
     )
     status: Literal["active", "deleted"] | None = doc("Only in this state.", "active", default=None)
