@@ -45,10 +45,14 @@ class Score:
         """For people."""
         counts = f"{self.planted.total()} planted, {self.found.total()} found, {self.hits} of them right"
         told = [f"answer key: {counts}: precision {self.precision:.3f}, recall {self.recall:.3f}"]
-        told += [f"  missed: {name} of {reference}" for name, reference in (self.planted - self.found).elements()]
-        return told + [
-            f"  invented: {name} of {reference}" for name, reference in (self.found - self.planted).elements()
-        ]
+        for what, these in (("missed", self.planted - self.found), ("invented", self.found - self.planted)):
+            told += [f"  {what}: {name} of {reference}" for name, reference in sorted(these.elements(), key=_by_name)]
+        return told
+
+
+def _by_name(one: Planted) -> tuple[str, str]:
+    name, reference = one
+    return name, reference or ""
 
 
 def read_key(path: Path) -> list[dict[str, Any]]:

@@ -122,6 +122,6 @@ def test_precision_and_recall_are_told_against_an_answer_key(runs: Runs, tmp_pat
     assert (round(less.precision, 3), less.recall) == (0.333, 0.5)
     assert [line.split()[:3] for line in less.sentences()[1:]] == [
         ["missed:", "fee", "of"],
-        ["invented:", "duplicate", "of"],
         ["invented:", "chargeback", "of"],
+        ["invented:", "duplicate", "of"],
     ]
