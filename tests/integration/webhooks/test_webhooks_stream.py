@@ -75,8 +75,12 @@ def test_an_event_reaches_the_merchants_server_signed_and_once(
         assert listed["object"] == "list"
         stream.kill_all()
         broker.wipe()  # all that Kafka had is lost
+        with region_database.connect("postgres") as admin:  # and so is how far the router was: it asks for everything
+            admin.execute("UPDATE stream_consumers SET positions = '{}', offsets = '{}' WHERE name = 'webhooks'")
         client.post(f"/v1/links/{link['id']}/reactivate", headers=key)
         stream.start("relay")
         stream.start("webhooks", WEBHOOKS_TO_LOCALHOST="1")
         await_that("what came after the loss arrives", lambda: len(receiver.received) >= 3)
         assert [json.loads(got.body)["sequence"] for got in receiver.received] == [1, 2, 3], "and nothing twice"
+        listed = client.get(f"/v1/webhook_deliveries?endpoint_id={made.json['id']}", headers=key).json
+        assert [one["sequence"] for one in listed["data"]] == [3, 2, 1], "one delivery for each event and endpoint"
