@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from regions.region import Region
 
+_COUNTED = ("posted", "reversed", "unchanged", "reopened")
 Command = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 # What is live of the lines, entries and items since a day: posted and not reversed. Journals' own dates may be later.
@@ -87,20 +88,29 @@ def plan(
 
 def carry_out(todo: Plan, command: Command) -> Posted:
     """Send the commands. Repeating them after a failure half-way changes nothing that was done."""
-    done = Posted(unchanged=todo.unchanged)
-    nothing: dict[tuple[str | None, bool], list[dict[str, Any]]] = defaultdict(list)
-    for one in todo.take_back:
-        gone = {"subject_id": one.subject_id, "key": posting_key(one.subject_id, None, RULE_VERSION), "fact": None}
-        nothing[one.merchant_id, one.livemode].append(gone)
-    books: dict[tuple[str | None, bool], list[dict[str, Any]]] = defaultdict(list)
-    for two in todo.post:
-        said = {"subject_id": two.subject_id, "key": two.key, "fact": two.fact}
-        books[two.merchant_id, two.livemode].append(said)
-    for groups in (nothing, books):
-        for (merchant_id, livemode), postings in groups.items():
+    done = Counter(unchanged=todo.unchanged)
+    taken_back, posted = _Batches(), _Batches()
+    for live in todo.take_back:
+        taken_back.add(live, posting_key(live.subject_id, None, RULE_VERSION), None)
+    for wanted in todo.post:
+        posted.add(wanted, wanted.key, wanted.fact)
+    for body in (*taken_back.bodies(), *posted.bodies()):
+        answer = command("recon/postings", body)
+        done.update({name: int(answer[name]) for name in _COUNTED})
+    return Posted(**{name: done[name] for name in _COUNTED})
+
+
+class _Batches:
+    """Postings by whose books they go into: a command is for one merchant and mode."""
+
+    def __init__(self) -> None:
+        self._of: dict[tuple[str | None, bool], list[dict[str, Any]]] = defaultdict(list)
+
+    def add(self, one: Live | WantedPosting, key: str, fact: Any) -> None:
+        self._of[one.merchant_id, one.livemode].append({"subject_id": one.subject_id, "key": key, "fact": fact})
+
+    def bodies(self) -> Iterator[dict[str, Any]]:
+        for (merchant_id, livemode), postings in self._of.items():
+            whose = {"merchant_id": merchant_id, "livemode": livemode, "rule_version": RULE_VERSION}
             for start in range(0, len(postings), BATCH_MAX):
-                body = {"merchant_id": merchant_id, "livemode": livemode, "rule_version": RULE_VERSION}
-                answer = command("recon/postings", body | {"postings": postings[start : start + BATCH_MAX]})
-                for name in ("posted", "reversed", "unchanged", "reopened"):
-                    setattr(done, name, getattr(done, name) + int(answer[name]))
-    return done
+                yield whose | {"postings": postings[start : start + BATCH_MAX]}

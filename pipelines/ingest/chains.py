@@ -73,7 +73,7 @@ class ChainWatch:
         lost = {
             key: position
             for key, position in standing.items()
-            if self._is_lost(key, last.get(key, START) < position, is_rewind_pending=state.is_rewind_pending)
+            if self._is_lost(key, is_behind=last.get(key, START) < position, is_rewind_pending=state.is_rewind_pending)
         }
         after = rewind_request(last, lost)
         if after is not None:
@@ -83,7 +83,7 @@ class ChainWatch:
             )
             repository.request_rewind(self._connection, str(after), self._consumer)
 
-    def _is_lost(self, key: str, is_behind: bool, *, is_rewind_pending: bool) -> bool:  # noqa: FBT001 - one caller
+    def _is_lost(self, key: str, *, is_behind: bool, is_rewind_pending: bool) -> bool:
         """Whether Kafka no longer holds what the relay had sent to a partition; reads it again first."""
         diagnosis = self._diagnoses.setdefault(key, Diagnosis())
         if not is_behind:
