@@ -7,20 +7,31 @@ into the output of a query that takes long. So the server says what it runs.
 import io
 import os
 import sys
+from pathlib import Path
+
+OUT, ERR, CODE = "out", "err", "code"
 
 if not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__file__ = __file__
 
 
-def be_the_command(arguments: tuple[str, ...], environment: dict[str, str], out: str, err: str) -> None:
-    """Run `meridian` with these arguments and this environment; output and errors go to the two files."""
+def be_the_command(arguments: tuple[str, ...], environment: dict[str, str], folder: str) -> None:
+    """Run `meridian` with these arguments and this environment. Its output, errors and exit code go into the folder.
+
+    The code is written down because `Process.exitcode` is not for threads: each `start` asks after every child, and
+    whoever asks second about one that has just ended hears 255.
+    """
     from pipelines.cli import main
 
-    for number, path in ((1, out), (2, err)):
-        with open(path, "w") as file:  # noqa: PTH123 - a descriptor is wanted
+    for number, name in ((1, OUT), (2, ERR)):
+        with (Path(folder) / name).open("w") as file:
             os.dup2(file.fileno(), number)
     sys.stdin = io.StringIO()
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["meridian", *arguments]
-    main()
+    try:
+        main()
+    except SystemExit as end:
+        (Path(folder) / CODE).write_text(str(end.code or 0))
+        raise

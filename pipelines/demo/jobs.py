@@ -43,14 +43,17 @@ class JobError(MeridianError):
 def job(*arguments: str) -> str:
     """Run a `meridian` job in a process of its own, and return its output. Raises JobError with its last message."""
     with tempfile.TemporaryDirectory(prefix="meridian-job-") as folder:
-        out, err = Path(folder) / "out", Path(folder) / "err"
-        process = _SERVER.Process(target=forked.be_the_command, args=(arguments, dict(os.environ), str(out), str(err)))
+        process = _SERVER.Process(target=forked.be_the_command, args=(arguments, dict(os.environ), folder))
         process.start()
         process.join()
-        output, errors = (path.read_text() if path.exists() else "" for path in (out, err))
-        code = process.exitcode
         process.close()
-    if code != 0:
+        output, errors, code = (_read(Path(folder) / name) for name in (forked.OUT, forked.ERR, forked.CODE))
+    if code != "0":
         last = ((errors or output).strip().splitlines() or ["no message"])[-1]
-        raise JobError(f"`meridian {' '.join(arguments)}` failed with exit code {code}: {last}")
+        how = f"failed with exit code {code}" if code else "was cut short"
+        raise JobError(f"`meridian {' '.join(arguments)}` {how}: {last}")
     return output
+
+
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
