@@ -28,25 +28,26 @@ _SHAPES: Final = (
     ),
     (re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63})+"), _MASK),
 )
-# A UUID, or 13 to 19 digits that may be grouped by spaces or dashes. UUIDs are matched to be left alone.
-_UUID_OR_DIGITS: Final = re.compile(
-    r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)"
+# An object's id or a UUID: left alone whole, and never a part of something longer, whatever digits stand beside it.
+_READABLE: Final = re.compile(
+    r"(\b[a-z]{2,12}_[a-z][a-z0-9]{1,7}_[0-9a-hjkmnp-tv-z]{26}\b"
+    r"|[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})"
 )
+# 13 to 19 digits that may be grouped by spaces or dashes.
+_CARD_NUMBER: Final = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 
 
 def redact(text: str) -> str:
     """The text with everything masked that looks like a key, a card number, a password or an e-mail address."""
     for shape, replacement in _SHAPES:
         text = shape.sub(replacement, text)
-    return _UUID_OR_DIGITS.sub(_mask_card_number, text)
+    parts = _READABLE.split(text)
+    parts[::2] = [_CARD_NUMBER.sub(_mask_card_number, part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def _mask_card_number(match: re.Match[str]) -> str:
-    found = match[0]
-    digits = [int(char) for char in found if char.isdigit()]
-    has_letters = any(char.isalpha() for char in found)
-    is_uuid = has_letters or [len(group) for group in found.split("-")] == [8, 4, 4, 4, 12]
-    return found if is_uuid or not passes_luhn(digits) else _MASK
+    return _MASK if passes_luhn([int(char) for char in match[0] if char.isdigit()]) else match[0]
 
 
 def passes_luhn(digits: list[int]) -> bool:

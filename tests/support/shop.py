@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -36,6 +36,8 @@ READ_SECONDS = 0.6  # our deadline for an answer …
 HOLD_SECONDS = 1.5  # … and when the sandbox answers that means to be late
 NOT_FOUND_AFTER = timedelta(seconds=20)
 CONTROL_KEY = "control-key-of-tests"
+_RESOLVED = ("attempts", "refunds", "captures", "voids")
+_PUT_AWAY = datetime(9999, 12, 30, tzinfo=UTC)
 EMAIL = "ada.lovelace@example.com"
 NAME = "Ada Lovelace"
 
@@ -224,15 +226,20 @@ class Shop:
 
     def resolve(self) -> int:
         """Let the resolver work off everything that is open, as if its time had come; how many units that were."""
-        self.execute("UPDATE attempts SET resolve_after = now() WHERE finished_at IS NULL")
-        self.execute("UPDATE refunds SET resolve_after = now() WHERE finished_at IS NULL")
-        self.execute("UPDATE captures SET resolve_after = now() WHERE finished_at IS NULL")
-        self.execute("UPDATE voids SET resolve_after = now() WHERE finished_at IS NULL")
+        for table in _RESOLVED:
+            self.execute(
+                f"UPDATE {table} SET resolve_after = now() WHERE finished_at IS NULL AND resolve_after <> %s", _PUT_AWAY
+            )
         steps = (resolver.step_attempts, resolver.step_refunds, capturing.step_captures, capturing.step_voids)
         units = 0
         while any(step(self.worker) for step in steps):
             units += 1
         return units
+
+    def put_open_work_away(self) -> None:
+        """Leave what is still open to nobody, so that a later test's resolver finds that test's work alone."""
+        for table in _RESOLVED:
+            self.execute(f"UPDATE {table} SET resolve_after = %s WHERE finished_at IS NULL", _PUT_AWAY)
 
     def expire_sessions(self) -> None:
         while housekeeping.step_sessions(self.worker):

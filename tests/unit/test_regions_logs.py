@@ -85,8 +85,22 @@ def test_ids_stay_readable() -> None:
     for _ in range(500):
         text = f"{new_id('payment', 'eu')} {uuid.uuid4()}"
         assert logs.redact(text) == text
-    digits_only = "42424242-4242-4242-8242-424242424242"
-    assert logs.redact(digits_only) == digits_only
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "42424242-4242-4242-8242-424242424242",
+        "pay_eu_01m838g5spetgsqgg4r9r7v5q2 09753870-7815-4036-acb9-63b16ff38936",  # 2097…4036 has a check digit
+    ],
+)
+def test_digits_of_two_neighbours_are_no_card_number(text: str) -> None:
+    assert logs.redact(text) == text
+
+
+def test_a_card_number_beside_an_id_is_masked() -> None:
+    text = f"{new_id('payment', 'eu')} 4242424242424242 {uuid.uuid4()}"
+    assert logs.redact(text) == text.replace("4242424242424242", "[redacted]")
 
 
 def test_a_record_is_one_line_of_json(lines: io.StringIO) -> None:

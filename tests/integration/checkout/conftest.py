@@ -14,9 +14,10 @@ def open_for_business(postgres_server: PostgresServer) -> Iterator[Shop]:
 
 @pytest.fixture
 def shop(open_for_business: Shop) -> Iterator[Shop]:
-    """The session's shop. The PSP behaves, and no webhook of an earlier test is left."""
+    """The session's shop. The PSP behaves, and nothing that an earlier test left open is found."""
     open_for_business.dial(latency_ms=0, timeout_after_charge_next=0, duplicate_webhooks=0, down_seconds=0)
     open_for_business.forget_calls()
+    open_for_business.put_open_work_away()
     yield open_for_business
     while open_for_business.deliver_webhooks():
         pass
