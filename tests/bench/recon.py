@@ -4,6 +4,8 @@ Each measurement is a process of its own: seconds, CPU seconds, peak memory. The
 of history. The last line is JSON.
 
     python tests/bench/recon.py [--rows 5000000] [--days 100] [--payments 3000] [--small]
+
+`--check` runs the same steps once, in one process, and measures nothing that means anything: a test of the benchmark.
 """
 
 import argparse
@@ -15,9 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -44,6 +47,7 @@ PASSES = (
 )  # fmt: skip
 HISTORY_DAY = date(2026, 3, 14)
 ROUNDS = 3
+Measure = Callable[..., dict[str, Any]]
 
 
 def opened(folder: Path) -> duckdb.DuckDBPyConnection:
@@ -110,7 +114,7 @@ def merge(folder: Path, rows: int) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - begun, "rows": len(merged)}
 
 
-def history(folder: Path, days: int, payments: int) -> dict[str, Any]:
+def history(folder: Path, days: int, payments: int, rounds: int = ROUNDS) -> dict[str, Any]:
     """A day's reconciliation upon `days` of history, built whole, and a day upon them: the best of some runs.
 
     The first build upon a whole one turns large tables into partition files, once; the day that is measured does not.
@@ -134,7 +138,7 @@ def history(folder: Path, days: int, payments: int) -> dict[str, Any]:
         inputs, times = place.inputs(), []
         with place.warehouse.lock():
             record = place.warehouse.build(HISTORY_DAY, inputs)
-            for _ in range(ROUNDS):
+            for _ in range(rounds):
                 begun = time.perf_counter(), time.process_time()
                 record = place.warehouse.reconcile(record, inputs, {})
                 times.append((time.perf_counter() - begun[0], time.process_time() - begun[1]))
@@ -186,7 +190,12 @@ def measured(step: str, folder: Path, *arguments: int) -> dict[str, Any]:
     return found | cost
 
 
-def run(rows: int, days: int, payments: int) -> dict[str, Any]:
+def checked(step: str, folder: Path, *arguments: int) -> dict[str, Any]:
+    """Run a step here and now, once."""
+    return STEPS[step](folder, *arguments, *((1,) if step == "history" else ()))
+
+
+def run(rows: int, days: int, payments: int, measured: Measure) -> dict[str, Any]:
     report: dict[str, Any] = {"rows": rows, "days": days, "payments": payments, "load": os.getloadavg()[0]}
     folder = Path(tempfile.mkdtemp(prefix="meridian-recon-"))
     try:
@@ -199,7 +208,7 @@ def run(rows: int, days: int, payments: int) -> dict[str, Any]:
         report["to_join"] = round(report["passes"]["seconds"] / report["join"]["seconds"], 2)
         report["pandas_to_us"] = round(report["merge"]["seconds"] / report["passes"]["seconds"], 2)
         print(f"a day of {payments:,} payments upon 1 and upon {days} days", flush=True)
-        for count in (1, days):
+        for count in sorted({1, days}):
             report[f"upon_{count}"] = measured("history", folder, count, payments)
         report["history_ratio"] = round(report[f"upon_{days}"]["cpu"] / report["upon_1"]["cpu"], 3)
         report["history_seconds_ratio"] = round(report[f"upon_{days}"]["seconds"] / report["upon_1"]["seconds"], 3)
@@ -208,22 +217,31 @@ def run(rows: int, days: int, payments: int) -> dict[str, Any]:
     return report
 
 
+STEPS: Final[Mapping[str, Callable[..., dict[str, Any]]]] = {
+    "make": make,
+    "join": join,
+    "passes": passes,
+    "merge": merge,
+    "history": history,
+}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--days", type=int, default=100)
     parser.add_argument("--payments", type=int, default=3_000)
     parser.add_argument("--small", action="store_true", help="20,000 rows, 3 days of 60 payments")
-    parser.add_argument("--step", choices=("make", "join", "passes", "merge", "history"), help=argparse.SUPPRESS)
+    parser.add_argument("--check", action="store_true", help="each step once, in this process")
+    parser.add_argument("--step", choices=list(STEPS), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("arguments", nargs="*", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.step:
-        steps = {"make": make, "join": join, "passes": passes, "merge": merge, "history": history}
-        print(json.dumps(steps[given.step](given.folder, *given.arguments)))
+        print(json.dumps(STEPS[given.step](given.folder, *given.arguments)))
         return 0
     sizes = (20_000, 3, 60) if given.small else (given.rows, given.days, given.payments)
-    print(json.dumps(run(*sizes)))
+    print(json.dumps(run(*sizes, checked if given.check else measured)))
     return 0
 
 
