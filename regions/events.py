@@ -159,7 +159,8 @@ def timestamp(at: datetime) -> str:
     """RFC 3339 in UTC, microseconds, Z: the form of every time in an event."""
     if at.tzinfo is None:
         raise ValueError("a time without a time zone is not a moment")
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return utc.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 def envelope_json(

@@ -5,8 +5,8 @@ An id names an object and grants nothing (74 random bits). What grants access (a
 token) is drawn whole from the system's randomness, with at least 128 bits.
 """
 
+import os
 import re
-import secrets
 import uuid
 import zlib
 from types import MappingProxyType
@@ -53,8 +53,13 @@ _KIND_OF = {prefix: kind for kind, prefix in KINDS.items()}
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _CROCKFORD_VALUE = {char: value for value, char in enumerate(_CROCKFORD)}
+_CROCKFORD_PAIRS = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+# A random byte is a character, but for the last 8 of 256, which would make the first 8 characters likelier.
+_BASE62_OF_BYTE = bytes(ord(_BASE62[byte % 62]) for byte in range(256))
+_BASE62_REFUSED = bytes(range(256 - 256 % 62, 256))
 _ENCODED_LENGTH = 26
+_PAIR_SHIFTS = tuple(range(120, -1, -10))
 _CODE_LENGTH = 22  # 62^22 > 2^130
 _SECRET_LENGTH = 43
 _CHECK_LENGTH = 6  # of those: a CRC-32 of all before it; 62^6 > 2^32, and 62^37 > 2^220
@@ -91,7 +96,7 @@ class ParsedId(NamedTuple):
 def encode_uuid(value: uuid.UUID | uuid_utils.UUID) -> str:
     """128 bits as 26 lower-case Crockford characters; keeps the order of the numbers."""
     number = value.int
-    return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -1, -5))
+    return "".join([_CROCKFORD_PAIRS[number >> shift & 1023] for shift in _PAIR_SHIFTS])
 
 
 def new_id(kind: str, region: str) -> str:
@@ -179,7 +184,10 @@ def new_code() -> str:
 
 def _random_base62(length: int) -> str:
     """One draw for all characters: a draw each costs a system call each, which shows on the way to a link."""
-    return _base62(secrets.randbelow(len(_BASE62) ** length), length)
+    found = b""
+    while len(found) < length:
+        found += os.urandom(length + 8).translate(_BASE62_OF_BYTE, _BASE62_REFUSED)
+    return found[:length].decode()
 
 
 def _check_of(text: str) -> str:

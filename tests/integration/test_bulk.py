@@ -165,12 +165,12 @@ def test_a_job_that_is_interrupted_goes_on_where_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reference = f"BULK-{uuid.uuid4()}"
-    accepted = send(client, key, lines([row(n, reference=reference) for n in range(CHUNK_ROWS * 2 + 5)]))
+    accepted = send(client, key, lines([row(n, reference=reference) for n in range(CHUNK_ROWS * 5 + 5)]))
     path = f"/v1/bulk/jobs/{accepted.get_json()['id']}"
     assert service.step(worker)
     halfway = client.get(path, headers=key).get_json()
-    assert (halfway["status"], halfway["succeeded_count"]) == ("running", CHUNK_ROWS)
-    assert len(client.get(f"{path}/results", headers=key).data.splitlines()) == CHUNK_ROWS
+    assert (halfway["status"], halfway["succeeded_count"]) == ("running", CHUNK_ROWS * 4)
+    assert len(client.get(f"{path}/results", headers=key).data.splitlines()) == CHUNK_ROWS * 4
     finish_chunk = repository.finish_chunk
 
     def dies(*arguments: Any) -> None:
@@ -182,12 +182,12 @@ def test_a_job_that_is_interrupted_goes_on_where_it_was(
         service.step(worker)
     monkeypatch.undo()
     results = finish(client, key, worker, accepted)
-    assert [result["row"] for result in results] == list(range(1, CHUNK_ROWS * 2 + 6))
+    assert [result["row"] for result in results] == list(range(1, CHUNK_ROWS * 5 + 6))
     with region_database.connect("postgres") as connection:
         query = "SELECT count(*), count(DISTINCT code) FROM links WHERE reference = %s"
-        assert connection.execute(query, [reference]).fetchone() == (CHUNK_ROWS * 2 + 5, CHUNK_ROWS * 2 + 5)
+        assert connection.execute(query, [reference]).fetchone() == (CHUNK_ROWS * 5 + 5, CHUNK_ROWS * 5 + 5)
         query = "SELECT count(*) FROM outbox WHERE type = 'link.created' AND data ->> 'reference' = %s"
-        assert connection.execute(query, [reference]).fetchone() == (CHUNK_ROWS * 2 + 5,)
+        assert connection.execute(query, [reference]).fetchone() == (CHUNK_ROWS * 5 + 5,)
 
 
 def test_several_workers_share_the_jobs_and_do_no_row_twice(

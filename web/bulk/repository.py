@@ -1,9 +1,9 @@
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
 
+import orjson
 from sqlalchemy import Connection, text
 
 from web.bulk.domain import CHUNK_ROWS
@@ -12,6 +12,7 @@ from web.bulk.schemas import ListJobs
 from web.db.engine import driver_of
 from web.db.scope import Scope
 from web.http.paging import Listing, fetch
+from web.links.models import Link
 
 _COLUMNS = ", ".join(f"t.{field.name}" for field in fields(Job))
 _INSERT = text("""
@@ -29,21 +30,20 @@ _CLAIM = text(f"""
 SELECT {_COLUMNS}, t.merchant_id FROM bulk_jobs t WHERE t.status <> 'done'
  ORDER BY t.touched_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 """)  # noqa: S608
-_NEXT_CHUNK = text("""
-SELECT number, first_row, rows FROM bulk_chunks WHERE job_id = :id AND result IS NULL ORDER BY number LIMIT 1
+_NEXT_CHUNKS = text("""
+SELECT number, first_row, rows FROM bulk_chunks WHERE job_id = :id AND result IS NULL ORDER BY number LIMIT :batch
 """)
-_FINISH_CHUNK = text("""
-UPDATE bulk_chunks SET result = :result, rows = NULL WHERE job_id = :id AND number = :number
-""")
-_PROGRESS = text("""
+_FINISH_CHUNK = "UPDATE bulk_chunks SET result = %s, rows = NULL WHERE job_id = %s AND number = %s"
+_PROGRESS = """
 UPDATE bulk_jobs
-   SET succeeded_count = succeeded_count + :succeeded, failed_count = failed_count + :failed,
+   SET succeeded_count = succeeded_count + %(succeeded)s, failed_count = failed_count + %(failed)s,
        touched_at = clock_timestamp(),
-       status = CASE WHEN succeeded_count + failed_count + :succeeded + :failed >= row_count
+       status = CASE WHEN succeeded_count + failed_count + %(succeeded)s + %(failed)s >= row_count
                      THEN 'done' ELSE 'running' END,
-       finished_at = CASE WHEN succeeded_count + failed_count + :succeeded + :failed >= row_count THEN :now END
- WHERE id = :id
-""")
+       finished_at = CASE WHEN succeeded_count + failed_count + %(succeeded)s + %(failed)s >= row_count
+                          THEN %(now)s::timestamptz END
+ WHERE id = %(id)s
+"""
 _FINISH = text("UPDATE bulk_jobs SET status = 'done', finished_at = :now, row_count = succeeded_count WHERE id = :id")
 _OPEN_LINKS = "merchant_id = :merchant_id AND livemode = :livemode AND campaign = :campaign AND status = 'active'"
 _COUNT = text(f"SELECT count(*) FROM links WHERE {_OPEN_LINKS}")  # noqa: S608
@@ -55,17 +55,12 @@ SELECT id FROM links WHERE {_OPEN_LINKS}
 _LINKS = """
 INSERT INTO links (id, merchant_id, livemode, code, amount_minor, currency, reference, description, metadata, usage,
                    channel, campaign, expires_at, created_at, max_payments, terms)
-SELECT id, %(merchant_id)s, %(livemode)s, code, amount_minor, currency, reference, description, metadata::jsonb,
-       usage, channel, campaign, expires_at, %(created_at)s, max_payments, terms::jsonb
-  FROM unnest(%(id)s::text[], %(code)s::text[], %(amount_minor)s::bigint[], %(currency)s::text[], %(reference)s::text[],
-              %(description)s::text[], %(metadata)s::text[], %(usage)s::text[], %(channel)s::text[],
-              %(campaign)s::text[], %(expires_at)s::timestamptz[], %(max_payments)s::integer[], %(terms)s::text[])
-    AS given (id, code, amount_minor, currency, reference, description, metadata, usage, channel, campaign, expires_at,
-              max_payments, terms)
-"""
-_EVENTS = """
-SELECT append_first_events('link.created', 'links', %(merchant_id)s, %(livemode)s, %(version)s::smallint,
-                           %(correlation_id)s, %(id)s::text[], %(data)s::jsonb[])
+SELECT id, %(merchant_id)s, %(livemode)s, code, amount_minor, currency, reference, description, metadata, usage,
+       channel, campaign, expires_at, created_at, max_payments, terms
+  FROM json_to_recordset(%(links)s::json)
+    AS given (id text, code text, amount_minor bigint, currency text, reference text, description text, metadata jsonb,
+              usage text, channel text, campaign text, expires_at timestamptz, created_at timestamptz,
+              max_payments integer, terms jsonb)
 """
 _KEYS = """
 SELECT key, fingerprint, object_id FROM idempotency_keys WHERE merchant_id = %s AND livemode = %s AND key = ANY(%s)
@@ -118,23 +113,22 @@ def claim(connection: Connection) -> Claimed | None:
     return Claimed(Job(**values), merchant_id)
 
 
-def next_chunk(scope: Scope, job_id: str) -> tuple[int, int, list[bytes]] | None:
-    """The next chunk: its number, its first row's number, its rows; None when all are done."""
-    row = scope.connection.execute(_NEXT_CHUNK, {"id": job_id}).one_or_none()
-    return None if row is None else (row.number, row.first_row, zlib.decompress(row.rows).split(b"\n"))
+def next_chunks(scope: Scope, job_id: str, batch: int) -> list[tuple[int, int, list[bytes]]]:
+    """The next few chunks that are not done, in order: a chunk's number, its first row's number, its rows."""
+    found = scope.connection.execute(_NEXT_CHUNKS, {"id": job_id, "batch": batch})
+    return [(row.number, row.first_row, zlib.decompress(row.rows).split(b"\n")) for row in found]
 
 
-def finish_chunk(scope: Scope, job_id: str, number: int, lines: Sequence[bytes], succeeded: int) -> None:
-    """Write a chunk's result and the job's progress."""
+def finish_chunk(scope: Scope, job_id: str, number: int, lines: Sequence[bytes]) -> None:
+    """Write a chunk's result."""
     result = zlib.compress(b"\n".join(lines) + b"\n", 1)
-    scope.connection.execute(_FINISH_CHUNK, {"id": job_id, "number": number, "result": result})
-    progress(scope, job_id, succeeded, len(lines) - succeeded)
+    driver_of(scope.connection).execute(_FINISH_CHUNK, (result, job_id, number))
 
 
 def progress(scope: Scope, job_id: str, succeeded: int, failed: int = 0) -> None:
     """Count rows that are done; the last one ends the job."""
     values = {"id": job_id, "succeeded": succeeded, "failed": failed, "now": scope.now}
-    scope.connection.execute(_PROGRESS, values)
+    driver_of(scope.connection).execute(_PROGRESS, values)
 
 
 def finish(scope: Scope, job_id: str) -> None:
@@ -155,13 +149,10 @@ def lock_open_links(scope: Scope, campaign: str, expires_at: datetime | None, ba
     return list(rows.scalars())
 
 
-def insert_links(scope: Scope, columns: Mapping[str, Sequence[Any]], events: Sequence[str], version: int) -> None:
-    """Insert links, given column by column, each with its `link.created`, in two statements."""
-    shared = {"merchant_id": scope.merchant_id, "livemode": scope.livemode}
-    driver = driver_of(scope.connection)
-    driver.execute(_LINKS, {**shared, **columns, "created_at": scope.now})
-    values = {"version": version, "correlation_id": scope.correlation_id, "id": columns["id"], "data": events}
-    driver.execute(_EVENTS, {**shared, **values})
+def insert_links(scope: Scope, links: Sequence[Link]) -> None:
+    """Insert links in one statement, out of one JSON document: arrays cost their writer more than all the rest."""
+    values = {"merchant_id": scope.merchant_id, "livemode": scope.livemode, "links": orjson.dumps(links).decode()}
+    driver_of(scope.connection).execute(_LINKS, values)
 
 
 def known_keys(scope: Scope, keys: Sequence[str]) -> dict[str, tuple[bytes, str]]:

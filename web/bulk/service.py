@@ -8,13 +8,14 @@ from typing import Any
 
 import orjson
 
-from regions.events import event_type, validate_data
 from regions.ids import new_id
+from web import outbox
 from web.bulk import repository
 from web.bulk.domain import FileError, chunks, csv_rows, json_rows
 from web.bulk.models import Job
 from web.bulk.schemas import LinkRow
 from web.clock import utc_now
+from web.db.engine import driver_of
 from web.db.scope import Scope, enter_tenant_as
 from web.http.bodies import parse_json
 from web.http.problems import FieldError, IdempotencyKeyReusedError, InvalidFieldsError, NotFoundError, Problem
@@ -27,6 +28,7 @@ from web.wiring import Wiring
 READERS = {"application/x-ndjson": json_rows, "text/csv": csv_rows}
 RESULTS_KEPT = timedelta(days=30)
 _CAMPAIGN_BATCH = 200
+_CHUNKS_A_STEP = 4  # a transaction: so much is seen as progress, and done again after a crash
 _KEY_PREFIX = "bulk:"
 
 
@@ -80,7 +82,7 @@ def step(wiring: Wiring) -> bool:
         enter_tenant_as(connection, claimed.merchant_id, "", job.request_id)
         scope = Scope(connection, wiring.region, claimed.merchant_id, job.livemode, job.request_id, now)
         if job.kind == "create_links":
-            _create_chunk(scope, job, wiring.settings.api_base_url)
+            _create(scope, job, wiring.settings.api_base_url)
         else:
             _change_batch(scope, job)
     return True
@@ -104,11 +106,22 @@ def _new(scope: Scope, kind: str, row_count: int, **more: Any) -> Job:
     )
 
 
-def _create_chunk(scope: Scope, job: Job, api_base_url: str) -> None:
-    chunk = repository.next_chunk(scope, job.id)
-    if chunk is None:
-        return
-    number, first_row, rows = chunk
+def _create(scope: Scope, job: Job, api_base_url: str) -> None:
+    """A few chunks: while the database writes one, the next is judged; all of them wait for the disk once."""
+    chunks_now = repository.next_chunks(scope, job.id, _CHUNKS_A_STEP)
+    succeeded = 0
+    with driver_of(scope.connection).pipeline():
+        for number, first_row, rows in chunks_now:
+            results = _create_chunk(scope, first_row, rows, api_base_url)
+            succeeded += sum(result["status"] != "failed" for result in results.values())
+            lines = [orjson.dumps({"row": row, **results[row]}) for row in range(first_row, first_row + len(rows))]
+            repository.finish_chunk(scope, job.id, number, lines)
+        count = sum(len(rows) for _, _, rows in chunks_now)
+        repository.progress(scope, job.id, succeeded, count - succeeded)
+
+
+def _create_chunk(scope: Scope, first_row: int, rows: Sequence[bytes], api_base_url: str) -> dict[int, dict[str, Any]]:
+    """Write a chunk's links; what has become of each row, by its number."""
     results: dict[int, dict[str, Any]] = {}
     made = list(_judge(scope, first_row, rows, results))
     made = list(_once(scope, made, results))
@@ -117,9 +130,7 @@ def _create_chunk(scope: Scope, job: Job, api_base_url: str) -> None:
         results[each.number] = {"status": "created", "id": link.id, "url": link_url(api_base_url, link.code)}
     if made:
         _write(scope, made)
-    succeeded = sum(result["status"] != "failed" for result in results.values())
-    lines = [orjson.dumps({"row": row, **results[row]}) for row in range(first_row, first_row + len(rows))]
-    repository.finish_chunk(scope, job.id, number, lines, succeeded)
+    return results
 
 
 def _judge(scope: Scope, first_row: int, rows: Sequence[bytes], results: dict[int, dict[str, Any]]) -> Iterator[Made]:
@@ -152,19 +163,8 @@ def _once(scope: Scope, made: Sequence[Made], results: dict[int, dict[str, Any]]
 
 
 def _write(scope: Scope, made: Sequence[Made]) -> None:
-    version = event_type("link.created").version
-    data = [events.created(each.link) for each in made]
-    for each in data:
-        validate_data("link.created", each)
-    names = (
-        "id", "code", "amount_minor", "currency", "reference", "description", "usage", "channel", "campaign",
-        "expires_at", "max_payments",
-    )  # fmt: skip
-    columns: dict[str, list[Any]] = {name: [getattr(each.link, name) for each in made] for name in names}
-    columns |= {
-        name: [orjson.dumps(getattr(each.link, name)).decode() for each in made] for name in ("metadata", "terms")
-    }
-    repository.insert_links(scope, columns, [orjson.dumps(each).decode() for each in data], version)
+    repository.insert_links(scope, [each.link for each in made])
+    outbox.append_first(scope, "link.created", {each.link.id: events.created(each.link) for each in made})
     keyed = [(each.key, each.fingerprint, each.link.id) for each in made if each.key]
     if keyed:
         repository.keep_keys(scope, keyed)

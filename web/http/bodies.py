@@ -12,9 +12,12 @@ from web.http.problems import FieldError, InvalidFieldsError, MalformedRequestEr
 MODEL = TypeVar("MODEL", bound="Body")
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
 def _storable(value: str) -> str:
     """PostgreSQL stores no NUL, and control characters in a reference only confuse whoever reads it."""
-    if any((character < " " and character not in "\n\t") or character == "\x7f" for character in value):
+    if _CONTROL.search(value):
         raise ValueError("must not contain control characters")
     return value
 

@@ -1,4 +1,4 @@
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from sqlalchemy import bindparam, text
@@ -22,10 +22,6 @@ INSERT INTO ledger_entries (journal_id, line, merchant_id, account, currency, am
 SELECT e.journal_id, e.line, %(merchant_id)s, e.account, e.currency, e.amount_minor
   FROM unnest(%(journals)s::text[], %(lines)s::smallint[], %(accounts)s::text[], %(currencies)s::text[],
               %(amounts)s::bigint[]) AS e (journal_id, line, account, currency, amount_minor)
-"""
-_EVENTS = """
-SELECT append_first_events('journal.posted', 'ledger', %(merchant_id)s, %(livemode)s, %(version)s::smallint,
-                           %(correlation_id)s, %(ids)s::text[], %(data)s::jsonb[])
 """
 _OF_JOURNALS = text("""
 SELECT j.id, j.kind, j.source_id, j.occurred_at, e.account, e.currency, e.amount_minor
@@ -66,12 +62,6 @@ def insert(scope: Scope, journals: Mapping[str, Journal]) -> dict[str, date]:
         },
     )
     return dict(rows)
-
-
-def append_events(scope: Scope, version: int, ids: Sequence[str], data: Sequence[str]) -> None:
-    """Tell of new journals, all in one statement."""
-    shared = {"merchant_id": scope.merchant_id, "livemode": scope.livemode, "correlation_id": scope.correlation_id}
-    driver_of(scope.connection).execute(_EVENTS, {**shared, "version": version, "ids": list(ids), "data": list(data)})
 
 
 def journals_of(scope: Scope, names: Iterable[str]) -> list[Posted]:

@@ -1,9 +1,8 @@
 from collections.abc import Sequence
 
-import orjson
-
-from regions.events import event_type, timestamp, validate_data
+from regions.events import timestamp
 from regions.ids import new_id
+from web import outbox
 from web.db.scope import Scope
 from web.ledger import repository
 from web.ledger.domain import Journal
@@ -25,8 +24,8 @@ def post_journals(scope: Scope, journals: Sequence[Journal]) -> list[str]:
         return []
     named = {new_id("journal", scope.region.code): journal for journal in journals}
     dates = repository.insert(scope, named)
-    told = [
-        {
+    told = {
+        journal_id: {
             "journal_id": journal_id,
             "kind": journal.kind,
             "source_id": journal.source_id,
@@ -44,10 +43,6 @@ def post_journals(scope: Scope, journals: Sequence[Journal]) -> list[str]:
             ],
         }
         for journal_id, journal in named.items()
-    ]
-    for data in told:
-        validate_data(EVENT, data)
-    repository.append_events(
-        scope, event_type(EVENT).version, list(named), [orjson.dumps(data).decode() for data in told]
-    )
+    }
+    outbox.append_first(scope, EVENT, told)
     return list(named)

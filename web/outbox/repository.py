@@ -9,6 +9,7 @@ APPEND_CALL = """append_event(%(event_type)s, %(event_family)s, %(event_subject)
   %(event_schema_version)s::smallint, %(correlation_id)s, %(event_data)s::jsonb, %(event_pii)s::jsonb)"""
 
 _APPEND = f"SELECT event_id, event_sequence FROM {APPEND_CALL}"  # noqa: S608 - two constants
+_APPEND_FIRST = "SELECT append_first_events(%s, %s, %s, %s, %s::smallint, %s, %s::json)"
 
 
 class Appended(NamedTuple):
@@ -21,3 +22,9 @@ class Appended(NamedTuple):
 def append(scope: Scope, parameters: dict[str, Any]) -> Appended:
     """Call append_event: it locks the object's sequence until the transaction ends."""
     return Appended(*driver_of(scope.connection).execute(_APPEND, parameters).fetchall()[0])
+
+
+def append_first(scope: Scope, name: str, family: str, version: int, told: str) -> None:
+    """Call append_first_events: JSON, [{"subject": …, "data": …}, …]."""
+    values = (name, family, scope.merchant_id, scope.livemode, version, scope.correlation_id, told)
+    driver_of(scope.connection).execute(_APPEND_FIRST, values)

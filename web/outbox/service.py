@@ -20,6 +20,18 @@ def append(
     return repository.append(scope, parameters(scope, name, subject, data, pii))
 
 
+def append_first(scope: Scope, name: str, data: Mapping[str, Mapping[str, Any]]) -> None:
+    """Put the first events of objects into the outbox, by the objects' ids, in one statement however many they are.
+
+    The scope's transaction has made these objects. Raises EventContractError.
+    """
+    for each in data.values():
+        validate_data(name, each)
+    found = event_type(name)
+    told = orjson.dumps([{"subject": subject, "data": each} for subject, each in data.items()])
+    repository.append_first(scope, name, found.family, found.version, told.decode())
+
+
 def parameters(
     scope: Scope, name: str, subject: str, data: Mapping[str, Any], pii: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
