@@ -1,4 +1,4 @@
-"""A region's day: wait for the lake, land the settlement report, build, reconcile, publish."""
+"""A region's day: wait for the lake, land the settlement report, build, reconcile, publish, post."""
 
 from airflow.sdk import DAG
 from meridian_tasks import DATE, dag, morning, reader, served, task, warehouse, writer
@@ -15,11 +15,12 @@ def region_day(region: Region) -> DAG:
         lake = task("lake_wait", "lake wait --timeout=1800", of, DATE, pool=reader(region), minutes=35)
         settlement = task("settlement_fetch", "recon fetch", of, DATE, pool=reader(region), minutes=30)
         build = task("warehouse_build", "warehouse build", of, DATE, REFRESH, pool=writer(region), minutes=120)
-        recon = task("recon_run", "recon run", of, DATE, pool=writer(region), minutes=120)
+        recon = task("recon_run", "recon run --no-post", of, DATE, pool=writer(region), minutes=120)
         publish = task(
             "warehouse_publish", "warehouse publish", of, pool=writer(region), minutes=10, outlets=[warehouse(region)]
         )
-        [lake, settlement] >> build >> recon >> publish
+        post = task("recon_post", "recon post", of, pool=reader(region), minutes=60)
+        [lake, settlement] >> build >> recon >> publish >> post
     return day
 
 

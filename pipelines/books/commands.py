@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from warehouse.breaks import Break
 
 app = typer.Typer()
+NOT_FROM_A_RERUN = "nothing posted: the build is a rerun of recorded inputs, and the books may know more by now"
 LastDay = Annotated[str | None, typer.Option("--date", help="The last business date; else the published build's.")]
 By = Annotated[str, typer.Option("--by", help="Who decides: the console's e-mail address of somebody of finance.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision.")]
@@ -36,11 +37,7 @@ def post(
 
     found = load_region(region)
     posted = post_day(found, environment("reader"), environment("web"), _day(day), _day(since))
-    done = posted.done
-    typer.echo(
-        f"books of {region} through {posted.until}, from build {posted.build}: {done.posted} posted, "
-        f"{done.reversed} taken back, {done.unchanged} unchanged, {done.reopened} resolutions re-opened"
-    )
+    typer.echo(posted.sentence(region) if posted else NOT_FROM_A_RERUN)
 
 
 @app.command()

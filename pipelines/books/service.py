@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
+import duckdb
 import httpx
 import psycopg
 
@@ -36,6 +37,14 @@ class PostedDay(NamedTuple):
     build: int
     until: date
     done: Posted
+
+    def sentence(self, region: str) -> str:
+        """What was done, for people."""
+        done = self.done
+        return (
+            f"books of {region} through {self.until}, from build {self.build}: {done.posted} posted, "
+            f"{done.reversed} taken back, {done.unchanged} unchanged, {done.reopened} resolutions re-opened"
+        )
 
 
 class Rates:
@@ -81,22 +90,45 @@ def published_record(region: Region, env: Mapping[str, str]) -> BuildRecord:
 
 def post_day(
     region: Region, env: Mapping[str, str], service_env: Mapping[str, str], until: date | None, since: date | None
-) -> PostedDay:
+) -> PostedDay | None:
     """Bring the books to what the published build says of the days from `since` (45 before) until `until`.
 
     `env` is the reader's, `service_env` has the service key. Raises UsageError for a day that the build does not have.
+    None for a rerun: what came since is not in its inputs, and the books know it.
     """
     record = published_record(region, env)
     until = until or record.business_date
     if until > record.business_date:
         raise UsageError(f"build-{record.number} is for {record.business_date}: build, reconcile and publish {until}.")
+    if record.rerun_of is not None:
+        return None
+    with open_published(Warehouse.open(region, env)) as build:
+        return _post(region, env, service_env, record, build, until, since)
+
+
+def post_build(
+    region: Region, env: Mapping[str, str], service_env: Mapping[str, str], record: BuildRecord
+) -> PostedDay | None:
+    """Bring the books to what a reconciled build says that is not published yet; otherwise as `post_day`."""
+    if record.rerun_of is not None:
+        return None
+    with duckdb.connect(str(Warehouse.open(region, env).path(record.number)), read_only=True) as build:
+        build.execute("SET TimeZone = 'UTC'")
+        return _post(region, env, service_env, record, build, record.business_date, None)
+
+
+def _post(
+    region: Region,
+    env: Mapping[str, str],
+    service_env: Mapping[str, str],
+    record: BuildRecord,
+    build: duckdb.DuckDBPyConnection,
+    until: date,
+    since: date | None,
+) -> PostedDay:
     since = since or until - timedelta(days=WINDOW_DAYS)
     value: Value = Rates(region, env).value
-    with (
-        open_published(Warehouse.open(region, env)) as build,
-        psycopg.connect(region.database_url(env)) as database,
-        httpx.Client() as client,
-    ):
+    with psycopg.connect(region.database_url(env)) as database, httpx.Client() as client:
         wanted = list(wanted_postings(build, region, since, until, value))
         todo = plan(region, wanted, live_postings(database, since), build)
         done = carry_out(todo, lambda path, body: command(region, service_env, path, body, client=client))

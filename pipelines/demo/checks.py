@@ -36,7 +36,9 @@ def all_checks(figures: Figures, played: Iterable[Played]) -> list[Check]:
         "nothing charged or refunded twice": ", ".join(judged.doubled),
         "the warehouse's books = our books": same_books("the warehouse's", reported.books, "ours", traded.books),
         "payments by status: warehouse = database": same_counts(definite(reported.payments), definite(traded.payments)),
-        "gateway clearing = captured - refunded": clearing_explained(traded.clearing, traded.books),
+        "gateway clearing = what is not settled yet": same_balances(traded.clearing, reported.open_minor),
+        "suspense = what nothing of ours explains": same_balances(traded.suspense, negated(reported.unnamed_minor)),
+        "bank clearing = what has not arrived": same_balances(traded.bank_clearing, reported.under_way_minor),
         "funnel: warehouse = database": same_funnel(reported.funnel, traded.funnel),
         "every planted break found, none invented": same_breaks(judged.planted, reported.breaks),
         "every settlement line arrived": same_counts({"lines": reported.lines}, {"lines": judged.lines}),
@@ -85,10 +87,14 @@ def same_counts(theirs: Mapping[str, int], ours: Mapping[str, int]) -> str:
     )
 
 
-def clearing_explained(clearing: Mapping[str, int], books: Mapping[str, Book]) -> str:
-    """What the ledger says the gateway owes us is what was captured less what was refunded."""
-    expected = {currency: book.captured_minor - book.refunded_minor for currency, book in books.items()}
-    return same_counts(clearing, expected)
+def same_balances(books: Mapping[str, int], reconciled: Mapping[str, int]) -> str:
+    """Compare what the ledger holds, in minor units per currency, with what reconciliation says is open."""
+    return same_counts(books, reconciled)
+
+
+def negated(amounts: Mapping[str, int]) -> dict[str, int]:
+    """The other side of a balance: what is owed for what was received."""
+    return {currency: -minor for currency, minor in amounts.items()}
 
 
 def same_breaks(planted: Counter[Break], found: Counter[Break]) -> str:

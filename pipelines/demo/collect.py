@@ -1,6 +1,6 @@
 """Counts the same things in each place that knows them: database, lake, warehouse, the simulated PSP."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,8 @@ _CAPTURED = """
 _REFUNDED = """
     SELECT currency, count(*), sum(amount_minor)::bigint FROM refunds WHERE status = 'succeeded' GROUP BY currency
 """
-_CLEARING = """
-    SELECT currency, sum(amount_minor)::bigint FROM ledger_entries
-     WHERE account LIKE 'gateway_clearing:%' GROUP BY currency
+_BALANCES = """
+    SELECT split_part(account, ':', 1), currency, sum(amount_minor)::bigint FROM ledger_entries GROUP BY 1, 2
 """
 _FUNNEL = """
     SELECT count(*),
@@ -52,6 +51,24 @@ _MART_BREAKS = "SELECT class, psp_reference, line_id IS NOT NULL FROM fct_recon_
 _MART_UNEXPLAINED = """
     SELECT currency, sum(abs(unexplained_minor))::bigint FROM rpt_recon_summary GROUP BY currency
 """
+# What the books should hold once what was matched is posted: exactly what is open, by what reconciliation calls it.
+_MART_OPEN = """
+    SELECT currency, sum(amount_minor)::bigint FROM intermediate.int_booked_items
+     WHERE item_id NOT IN (SELECT item_id FROM fct_recon_matches WHERE item_id IS NOT NULL)
+       AND item_id NOT IN (SELECT item_id FROM fct_recon_match_items)
+       AND item_id NOT IN (SELECT item_id FROM fct_recon_breaks WHERE class = 'amount' AND booked_minor IS NOT NULL)
+     GROUP BY currency
+"""
+_MART_UNNAMED = """
+    SELECT settled_currency,
+           sum(settled_minor - CASE class WHEN 'amount' THEN booked_minor ELSE 0 END)::bigint FROM fct_recon_breaks
+     WHERE settled_minor IS NOT NULL AND class <> 'chargeback' GROUP BY settled_currency
+"""
+_MART_UNDER_WAY = """
+    SELECT currency, sum(amount_minor)::bigint FROM (
+        SELECT net_currency AS currency, net_minor AS amount_minor FROM fct_settlement_lines WHERE kind <> 'payout'
+         UNION ALL SELECT currency, -amount_minor FROM fct_bank_entries WHERE outcome = 'payout') GROUP BY currency
+"""
 
 
 def count_open(reader_url: str, links: Collection[str]) -> int:
@@ -72,6 +89,9 @@ def traded(reader_url: str, links: Collection[str]) -> Traded:
         def by_status(table: str) -> Counter[str]:
             return Counter(dict(rows(f"SELECT status, count(*) FROM {table} GROUP BY status")))  # noqa: S608 - ours
 
+        balances: dict[str, dict[str, int]] = defaultdict(dict)
+        for account, currency, minor in rows(_BALANCES):
+            balances[account][currency] = minor
         return Traded(
             links=by_status("links"),
             sessions=by_status("checkout_sessions"),
@@ -79,7 +99,9 @@ def traded(reader_url: str, links: Collection[str]) -> Traded:
             refunds=by_status("refunds"),
             events=Counter(str(row[0]) for row in rows("SELECT id FROM outbox")),
             books=_books(rows(_CAPTURED), rows(_REFUNDED)),
-            clearing=dict(rows(_CLEARING)),
+            clearing=balances["gateway_clearing"],
+            suspense=balances["suspense"],
+            bank_clearing=balances["bank_clearing"],
             funnel=Funnel(*rows(_FUNNEL)[0]),
             still_open=count_open(reader_url, links),
         )
@@ -120,6 +142,9 @@ def reported(region: Region, env: Mapping[str, str], warehouse: Path) -> Reporte
             breaks=Counter(Break(kind, psp_reference) for kind, psp_reference, _ in breaks),
             breaks_with_line=sum(has_line for _, _, has_line in breaks),
             unexplained_minor=dict(rows(_MART_UNEXPLAINED)),
+            open_minor=dict(rows(_MART_OPEN)),
+            unnamed_minor=dict(rows(_MART_UNNAMED)),
+            under_way_minor=dict(rows(_MART_UNDER_WAY)),
         )
 
 

@@ -43,6 +43,8 @@ class Traded:
     events: Counter[str] = field(default_factory=Counter)
     books: Mapping[str, Book] = field(default_factory=dict)
     clearing: Mapping[str, int] = field(default_factory=dict)
+    suspense: Mapping[str, int] = field(default_factory=dict)
+    bank_clearing: Mapping[str, int] = field(default_factory=dict)
     funnel: Funnel = field(default_factory=Funnel)
     still_open: int = 0
 
@@ -62,6 +64,9 @@ class Reported:
     breaks: Counter[Break] = field(default_factory=Counter)
     breaks_with_line: int = 0
     unexplained_minor: Mapping[str, int] = field(default_factory=dict)
+    open_minor: Mapping[str, int] = field(default_factory=dict)  # booked, and settled by nothing yet
+    unnamed_minor: Mapping[str, int] = field(default_factory=dict)  # settled, and explained by nothing of ours
+    under_way_minor: Mapping[str, int] = field(default_factory=dict)  # settled, and not yet arrived at the bank
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ PLANTS = ("missing_at_gateway", "missing_with_us", "amount", "duplicate")
 DEFINITE_WAIT_S = 150.0  # an attempt whose answer is lost is settled by webhook or resolver, well within this
 POLL_S = 0.5
 COUNTS_MAX = 3  # somebody may be paying by hand while we count
-COUNTED_STEPS = 5
+COUNTED_STEPS = 4
 BLOCKS: tuple[MakeBlock, ...] = (bank, fraud, fx, funnel)  # one per domain, in the order of the page
 ONCE: tuple[MakeBlock, ...] = (retention,)  # only in the first region: an erasure rebuilds the region's warehouse
 
@@ -153,7 +153,7 @@ def _trade(
         for place in chosen
     ]
     for place, errands in zip(chosen, plans, strict=True):
-        observer.started(place.code, len(errands) + COUNTED_STEPS + 2 + blocks[place.code])
+        observer.started(place.code, len(errands) + 2 * COUNTED_STEPS + 2 + blocks[place.code])
     # Regions take turns, so that they trade at the same time.
     turns = [errand for turn in zip(*plans, strict=True) for errand in turn]
     played: dict[str, list[Played]] = {place.code: [] for place in chosen}
@@ -182,6 +182,9 @@ def _finish(
     day = place.region.accounting_date(datetime.now(UTC))
     observer.stepped(code, "closing the gateway's batch")
     control.settle(place.account, day, PLANTS)
+    observer.stepped(code, "loading reference rates")
+    job("fx", "load", "--region", code, "--date", day.isoformat())
+    _refresh(code, day, observer)  # posts what was matched: new journals, whose events the next one finds
     for _ in range(COUNTS_MAX):
         before = collect.traded(place.reader_url, link_ids)
         _refresh(code, day, observer)
@@ -217,15 +220,13 @@ def _with_group(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def _refresh(code: str, day: date, observer: Observer) -> None:
-    """Bring what is committed now into the published warehouse."""
+    """Bring what is committed now into the published warehouse, and what is matched now into the books."""
     on_day = ("--region", code, "--date", day.isoformat())
     observer.stepped(code, "waiting for the lake")
     job("lake", "wait", *on_day)
-    observer.stepped(code, "loading reference rates")
-    job("fx", "load", *on_day)
     observer.stepped(code, "building the warehouse")
     job("warehouse", "build", *on_day, "--refresh")
-    observer.stepped(code, "reconciling")
+    observer.stepped(code, "reconciling and posting")
     job("recon", "run", *on_day)
     job("warehouse", "publish", "--region", code)
 

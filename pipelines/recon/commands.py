@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.books.commands import NOT_FROM_A_RERUN
 from pipelines.books.commands import app as books
 from pipelines.books.ledger_commands import app as ledger
 from pipelines.bootstrap import environment
@@ -14,6 +15,8 @@ from pipelines.builds.commands import DateOption, RegionOption, parse_date
 if TYPE_CHECKING:
     from pipelines.recon.bank_landing import LandedStatement
     from pipelines.recon.landing import Landed
+    from regions.region import Region
+    from warehouse.build_record import BuildRecord
 
 DOES_NOT_FOOT = 3
 app = typer.Typer(help="Reconciliation with gateways' settlement reports.", no_args_is_help=True)
@@ -57,10 +60,14 @@ def run(
         Path | None,
         typer.Option("--key", help="The simulated PSP's answer key (JSON): prints precision and recall."),
     ] = None,
+    *,
+    post: Annotated[
+        bool, typer.Option("--post/--no-post", help="Whether the books are brought to what was matched.")
+    ] = True,
 ) -> None:
-    """Land the day's settlement report and bank statement, and reconcile in the candidate built for the day.
+    """Land the day's settlement report and bank statement, reconcile in the candidate built for the day, and post.
 
-    Exit code 3 if something is left over: the verdict is `incomplete` then, and says where.
+    Exit code 3 if something is left over: the verdict is `incomplete` then, says where, and nothing is posted.
     """
     from pipelines.recon.score import read_key, score
     from pipelines.recon.service import reconcile_day
@@ -88,6 +95,8 @@ def run(
         typer.echo(f"  {place}", err=True)
     if not done.verdict.is_complete:
         raise typer.Exit(DOES_NOT_FOOT)
+    if post:
+        typer.echo(_post(found, done.record))
 
 
 @app.command()
@@ -137,6 +146,19 @@ def _signing(env: dict[str, str], region: str) -> dict[str, str]:
     name = f"VAULT_URI_{region.upper()}"
     vault = environment("retention").get(name)
     return env | {name: vault} if vault else env
+
+
+def _post(region: "Region", record: "BuildRecord") -> str:
+    """Post from the very build that was reconciled; what to say about it."""
+    from pipelines.books.service import post_build
+
+    env = environment("web")
+    if not env.get(f"SERVICE_KEY_{region.code.upper()}"):
+        return (
+            f"nothing posted: the job knows no SERVICE_KEY_{region.code.upper()} (see `meridian recon post`)"
+        )
+    posted = post_build(region, environment("reader"), env, record)
+    return posted.sentence(region.code) if posted else NOT_FROM_A_RERUN
 
 
 def _tell(

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.airflow
 DAGS = REPOSITORY / "dags"
 SHARED = "meridian_tasks"
 REGIONAL = {
-    "region_day": ["lake_wait", "recon_run", "settlement_fetch", "warehouse_build", "warehouse_publish"],
+    "region_day": ["lake_wait", "recon_post", "recon_run", "settlement_fetch", "warehouse_build", "warehouse_publish"],
     "ingest_health": ["lake_check"],
     "fx_rates": ["fx_load"],
     "fraud_features": ["parity"],
@@ -156,6 +156,7 @@ def test_the_steps_of_a_day_run_in_order(bag: dict[str, Any]) -> None:
             "warehouse_build": ["lake_wait", "settlement_fetch"],
             "recon_run": ["warehouse_build"],
             "warehouse_publish": ["recon_run"],
+            "recon_post": ["warehouse_publish"],
         }
         assert bag["dags"][f"retention_run_{code}"]["tasks"]["certificate"]["after"] == ["run"]
     assert bag["dags"]["global_warehouse"]["tasks"]["global_build"]["after"] == ["residency_check"]

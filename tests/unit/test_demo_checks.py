@@ -14,7 +14,9 @@ TRADED = Traded(
     payments=Counter(succeeded=3, failed=1),
     events=Counter(["a", "b", "c"]),
     books=BOOKS,
-    clearing={"EUR": 2500},
+    clearing={"EUR": 2500, "USD": 0},
+    suspense={"EUR": -40},
+    bank_clearing={"EUR": 0},
     funnel=Funnel(5, 4, 3),
 )
 REPORTED = Reported(
@@ -28,6 +30,8 @@ REPORTED = Reported(
     breaks=BREAKS,
     breaks_with_line=1,
     unexplained_minor={"EUR": 0},
+    open_minor={"EUR": 2500},
+    unnamed_minor={"EUR": 40},
 )
 JUDGED = Judged(books=BOOKS, planted=BREAKS, lines=5)
 AGREEING = Figures("eu", TRADED, REPORTED, JUDGED)
@@ -76,6 +80,8 @@ def test_agreeing_numbers_agree() -> None:
         (replace(AGREEING, judged=replace(JUDGED, doubled=["att_1"])), "nothing charged or refunded twice", "att_1"),
         (replace(AGREEING, traded=replace(TRADED, still_open=2)), "every payment and refund is definite", "2 are open"),
         (replace(AGREEING, traded=replace(TRADED, clearing={"EUR": 3000})), "gateway clearing", "EUR: 3000, not 2500"),
+        (replace(AGREEING, traded=replace(TRADED, suspense={"EUR": 40})), "suspense", "EUR: 40, not -40"),
+        (replace(AGREEING, reported=replace(REPORTED, under_way_minor={"EUR": 7})), "bank clearing", "EUR: 0, not 7"),
         (replace(AGREEING, reported=replace(REPORTED, funnel=Funnel(5, 4, 2))), "funnel", "completed: 2, not 3"),
         (replace(AGREEING, reported=replace(REPORTED, quarantined=1)), "nothing in quarantine", "1 records are"),
         (replace(AGREEING, reported=replace(REPORTED, lines=4)), "every settlement line arrived", "lines: 4, not 5"),
