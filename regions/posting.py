@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from regions.ids import hashed_id
 
-RULE_VERSION: Final = 1  # of the rules that turn a match into entries; a new version books every line anew
+RULE_VERSION: Final = 2  # of the rules that turn a match into entries; a new version books every line anew
 BATCH_MAX: Final = 200  # postings in one command
 
 
@@ -15,6 +15,11 @@ def posting_key(subject_id: str, fact: Mapping[str, Any] | None, rule_version: i
     """SHA-256 of a line (or bank entry), what it was matched with, and the rules: the same match has the same key."""
     told = json.dumps([subject_id, fact, rule_version], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(told.encode()).hexdigest()
+
+
+def payout_subject(payout_key: str, *, livemode: bool) -> str:
+    """The subject of what a batch paid out to our bank in one currency: reports number their batches in each mode."""
+    return f"payout/{'live' if livemode else 'test'}/{payout_key}"
 
 
 def posting_id(region: str, merchant_id: str, subject_id: str, key: str, generation: int) -> str:

@@ -8,22 +8,26 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from regions.errors import UsageError
+from regions.posting import payout_subject
 
 if TYPE_CHECKING:
     import duckdb
 
 AGES = ((1, "0-1"), (7, "2-7"), (30, "8-30"))
 OLDEST = ">30"
+BANK = "bank"  # where a gain or loss stands that no gateway has to do with
 _HAS_REPORT = "SELECT count(*) FROM information_schema.tables WHERE table_name = 'rpt_recon_breaks'"
 _COLUMNS = """break_id, class, livemode, merchant_id, gateway, gateway_account, line_id, item_id, currency,
        amount_minor, psp_reference, payment_id"""
 # The richer table has both legs, an owner and a state; a build of before has neither, and only the gateway's leg.
 _PLAIN = f"""
-SELECT {_COLUMNS}, business_date AS since_on, NULL AS owner, NULL AS state, 'gateway' AS leg FROM fct_recon_breaks"""  # noqa: S608
+SELECT {_COLUMNS}, business_date AS since_on, NULL AS owner, NULL AS state, 'gateway' AS leg,
+       NULL AS payout_key, NULL AS entry_id FROM fct_recon_breaks"""  # noqa: S608
 _RICH = """
 SELECT r.break_id, r.class, r.livemode, f.merchant_id, r.gateway, r.gateway_account, r.line_id, r.item_id, r.currency,
-       r.amount_minor, f.psp_reference, f.payment_id, r.since_on, r.owner, r.state, r.leg
+       r.amount_minor, f.psp_reference, f.payment_id, r.since_on, r.owner, r.state, r.leg, b.payout_key, r.entry_id
   FROM rpt_recon_breaks AS r LEFT JOIN fct_recon_breaks AS f USING (break_id)
+  LEFT JOIN fct_bank_breaks AS b USING (break_id)
  WHERE r.state <> 'resolved'"""
 RESOLUTIONS = """
 SELECT r.id, r.break_id, r.other_break_id, r.action, r.amount_minor, r.currency, r.proposed_by,
@@ -109,6 +113,11 @@ def one_break(breaks: list[Break], break_id: str) -> Break:
 
 def may_match(one: Break, other: Break) -> bool:
     """Whether two breaks could be the two sides of one movement: a line without an item, and an item without a line."""
+    if one.facts["leg"] == "bank":
+        entry, payout = (one, other) if one.facts["payout_key"] is None else (other, one)
+        sides = (entry.facts["class"], payout.facts["class"])
+        same = all(entry.facts[name] == payout.facts[name] for name in ("leg", "livemode", "currency"))
+        return same and sides == ("unknown_at_bank", "missing_at_bank")
     line, item = (one, other) if one.facts["line_id"] else (other, one)
     same = all(line.facts[name] == item.facts[name] for name in ("livemode", "gateway", "currency"))
     return bool(same and line.facts["line_id"] and item.facts["item_id"] and not item.facts["line_id"])
@@ -117,7 +126,9 @@ def may_match(one: Break, other: Break) -> bool:
 def proposal(one: Break, other: Break | None, reason: str, actor: str, side: str | None) -> dict[str, Any]:
     """The body of a proposal. A line that explains part of an item is in its merchant's books, any other in our own."""
     facts = one.facts
-    if other is not None:
+    if facts["leg"] == "bank":
+        said, merchant_id = _on_the_banks_leg(one, other), None
+    elif other is not None:
         line, item = (one, other) if one.facts["line_id"] else (other, one)
         if not line.facts["line_id"] or not item.facts["item_id"] or item.facts["line_id"]:
             raise UsageError("A match has a settlement line on one side and a booked payment or refund on the other.")
@@ -137,9 +148,30 @@ def proposal(one: Break, other: Break | None, reason: str, actor: str, side: str
         "break_id": one.id,
         "break_class": facts["class"],
         "action": "write_off" if other is None else "match",
-        "gateway": facts["gateway"],
+        "gateway": facts["gateway"] or (other.facts["gateway"] if other else None) or BANK,
         **said,
         "other_break_id": None if other is None else other.id,
         "reason": reason,
         "actor": actor,
     }
+
+
+def _on_the_banks_leg(one: Break, other: Break | None) -> dict[str, str | None]:
+    """An entry that nobody announced stands as itself, anything else as the payout that it is about. Raises UsageError.
+
+    Both are in the platform's own books.
+    """
+    if other is None:
+        return {"line_id": _subject_at_bank(one), "item_id": None}
+    if not may_match(one, other):
+        raise UsageError(
+            "A match on the bank's leg has an entry that nobody announced on one side and a payout that never "
+            "arrived, of the same currency, on the other."
+        )
+    entry, payout = (one, other) if one.facts["payout_key"] is None else (other, one)
+    return {"line_id": _subject_at_bank(entry), "item_id": _subject_at_bank(payout)}
+
+
+def _subject_at_bank(one: Break) -> str:
+    key = one.facts["payout_key"]
+    return str(one.facts["entry_id"]) if key is None else payout_subject(key, livemode=one.facts["livemode"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING, Any
 
-from regions.posting import RULE_VERSION, posting_key
+from regions.posting import RULE_VERSION, payout_subject, posting_key
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,12 +42,16 @@ SELECT m.item_id, m.livemode, m.gateway, m.merchant_id, i.occurred_at
 """
 _ENTRIES = """
 SELECT e.entry_id, e.livemode, e.account, e.currency, e.amount_minor, e.outcome, e.booking_date,
-       min(g.gateway) AS gateway
+       e.payout_key, min(g.gateway) AS gateway
   FROM fct_bank_entries AS e
   LEFT JOIN fct_payout_legs AS g
-    ON g.payout_reference = e.payout_reference AND g.livemode = e.livemode AND g.currency = e.currency
+    ON g.payout_key = e.payout_key AND g.livemode = e.livemode
  WHERE e.booking_date BETWEEN $since AND $until
  GROUP BY ALL ORDER BY e.entry_id
+"""
+_PAYOUTS = """
+SELECT payout_key, livemode, gateway, currency, paid_out_minor AS amount_minor, paid_out_on FROM fct_payout_legs
+ WHERE paid_out_on BETWEEN $since AND $until ORDER BY payout_key
 """
 
 
@@ -81,10 +85,16 @@ def wanted_postings(
             yield WantedPosting(
                 row["item_id"], row["merchant_id"], row["livemode"], fact | {"occurred_at": _moment(row["occurred_at"])}
             )
+    for row in _rows(build, _PAYOUTS, days):
+        noon = datetime.combine(row["paid_out_on"], time(12), region.tz)
+        fact = {name: row[name] for name in ("gateway", "currency", "amount_minor")}
+        subject = payout_subject(row["payout_key"], livemode=row["livemode"])
+        yield WantedPosting(subject, None, row["livemode"], fact | {"type": "payout", "occurred_at": _moment(noon)})
     for row in _rows(build, _ENTRIES, days):
         noon = datetime.combine(row["booking_date"], time(12), region.tz)
         fact = {name: row[name] for name in ("gateway", "currency", "amount_minor", "outcome")}
-        fact |= {"type": "bank", "account": _place(row["account"]), "occurred_at": _moment(noon)}
+        payout = payout_subject(row["payout_key"], livemode=row["livemode"]) if row["payout_key"] else None
+        fact |= {"type": "bank", "account": _place(row["account"]), "payout_id": payout, "occurred_at": _moment(noon)}
         yield WantedPosting(row["entry_id"], None, row["livemode"], fact)
 
 
@@ -115,7 +125,9 @@ def known_subjects(build: duckdb.DuckDBPyConnection, subjects: Sequence[str]) ->
     """Which of these are lines, entries or items that the build has."""
     statement = """SELECT given.id FROM (SELECT unnest($subjects) AS id) AS given
         WHERE id IN (SELECT line_id FROM fct_settlement_lines) OR id IN (SELECT entry_id FROM fct_bank_entries)
-           OR id IN (SELECT item_id FROM intermediate.int_booked_items)"""
+           OR id IN (SELECT item_id FROM intermediate.int_booked_items)
+           OR id IN (SELECT concat('payout/', CASE WHEN livemode THEN 'live' ELSE 'test' END, '/', payout_key)
+                       FROM fct_payout_legs)"""
     return {row["id"] for row in _rows(build, statement, {"subjects": list(subjects)})} if subjects else set()
 
 

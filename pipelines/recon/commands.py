@@ -154,9 +154,7 @@ def _post(region: "Region", record: "BuildRecord") -> str:
 
     env = environment("web")
     if not env.get(f"SERVICE_KEY_{region.code.upper()}"):
-        return (
-            f"nothing posted: the job knows no SERVICE_KEY_{region.code.upper()} (see `meridian recon post`)"
-        )
+        return f"nothing posted: the job knows no SERVICE_KEY_{region.code.upper()} (see `meridian recon post`)"
     posted = post_build(region, environment("reader"), env, record)
     return posted.sentence(region.code) if posted else NOT_FROM_A_RERUN
 

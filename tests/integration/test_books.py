@@ -44,13 +44,31 @@ def test_a_line_moves_clearing_to_bank_clearing_less_fees_and_frees_the_merchant
         "merchant_payable_available EUR": -1999,
     }
     assert counts(books.post((subject, fact))) == (0, 0, 1, 0)
-    arrived = {
-        "type": "bank", "account": "MeridianEU", "gateway": "sandbox", "currency": "EUR", "amount_minor": 1940,
-        "outcome": "payout", "occurred_at": "2026-03-16T00:00:00Z",
+    payout, entry = payout_id(), line()
+    assert counts(books.post((payout, paid_out(1940)), merchant_id=None)) == (1, 0, 0, 0)
+    under_way = books.balances(payment, subject, payout)
+    assert ("bank_clearing:sandbox EUR" in under_way, under_way["bank_clearing:sandbox:paid_out EUR"]) == (False, 1940)
+    assert counts(books.post((entry, arrived(payout, 1940)), merchant_id=None)) == (1, 0, 0, 0)
+    assert not [name for name in books.balances(payment, subject, payout, entry) if name.startswith("bank_clearing")]
+
+
+def payout_id() -> str:
+    return f"payout/test/sandbox/MeridianEU/{secrets.token_hex(4)}/EUR"
+
+
+def paid_out(amount_minor: int) -> dict[str, Any]:
+    return {
+        "type": "payout", "gateway": "sandbox", "currency": "EUR", "amount_minor": amount_minor,
+        "occurred_at": "2026-03-15T12:00:00Z",
     }  # fmt: skip
-    entry = line()
-    assert counts(books.post((entry, arrived), merchant_id=None)) == (1, 0, 0, 0)
-    assert "bank_clearing:sandbox EUR" not in books.balances(payment, subject, entry)
+
+
+def arrived(payout: str | None, amount_minor: int) -> dict[str, Any]:
+    return {
+        "type": "bank", "account": "MeridianEU", "gateway": "sandbox" if payout else None, "currency": "EUR",
+        "amount_minor": amount_minor, "outcome": "payout" if payout else "unknown_at_bank", "payout_id": payout,
+        "occurred_at": "2026-03-16T00:00:00Z",
+    }  # fmt: skip
 
 
 def test_a_match_that_changes_is_reversed_and_may_come_back(books: Books) -> None:
@@ -179,6 +197,51 @@ def test_an_item_that_never_settles_is_written_off_and_its_merchant_paid(books: 
     subject = line()
     assert counts(books.post((subject, settled(payment, 900)))) == (1, 0, 0, 1)
     assert "write_offs:sandbox EUR" not in books.balances(payment, subject, made["id"])
+
+
+def test_a_payout_that_never_arrives_is_written_off_by_two_and_taken_back_when_it_comes(books: Books) -> None:
+    payout, entry, break_id = payout_id(), line(), new_id("break", "eu")
+    books.post((payout, paid_out(800)), merchant_id=None)
+    body = proposal(books, break_id, break_class="missing_at_bank", line_id=payout, actor=books.person())
+    made = books.command("recon/resolutions", body)
+    assert (made.status_code, made.json["amount_minor"], made.json["needs_checker"]) == (201, 800, True)
+    resolution = made.json["id"]
+    assert decide(books, resolution, "approved", books.person()).status_code == 200
+    assert books.balances(payout, resolution) == {"bank_clearing:sandbox EUR": -800, "write_offs:sandbox EUR": 800}
+    assert counts(books.post((entry, arrived(payout, 800)), merchant_id=None)) == (1, 0, 0, 1)
+    found = books.balances(payout, entry, resolution)
+    assert found == {"bank_clearing:sandbox EUR": -800, "bank:MeridianEU EUR": 800}
+
+
+def test_what_arrived_wrong_is_the_difference_of_what_was_paid_out(books: Books) -> None:
+    payout, entries = payout_id(), [line(), line()]
+    books.post((payout, paid_out(800)), (entries[0], arrived(payout, 500)), merchant_id=None)
+    body = proposal(books, new_id("break", "eu"), break_class="amount", line_id=payout, actor=books.person())
+    made = books.command("recon/resolutions", body).json
+    assert (made["status"], made["amount_minor"]) == ("proposed", 300)
+    assert counts(books.post((entries[1], arrived(payout, 300)), merchant_id=None)) == (1, 0, 0, 1)  # the rest came
+    refused = books.command("recon/resolutions", body | {"reason": "again"})
+    assert (refused.status_code, "add up" in refused.json["detail"]) == (409, True)
+
+
+def test_an_entry_and_a_payout_are_matched_by_hand_and_come_apart_again(books: Books) -> None:
+    payout, entry = payout_id(), line()
+    books.post((payout, paid_out(800)), (entry, arrived(None, 800)), merchant_id=None)
+    assert books.balances(entry)["suspense:bank EUR"] == -800
+    body = proposal(
+        books, new_id("break", "eu"), break_class="unknown_at_bank", action="match", line_id=entry, item_id=payout,
+        other_break_id=new_id("break", "eu"), actor=books.person(),
+    )  # fmt: skip
+    made = books.command("recon/resolutions", body).json
+    assert (made["status"], made["needs_checker"], made["amount_minor"]) == ("approved", False, 0)
+    settled_so = {"bank_clearing:sandbox EUR": -800, "bank:MeridianEU EUR": 800}
+    assert books.balances(payout, entry, made["id"]) == settled_so
+    assert decide(books, made["id"], "reopened", books.person()).json["status"] == "reopened"
+    assert books.balances(payout, entry, made["id"])["suspense:bank EUR"] == -800
+    again = books.command("recon/resolutions", body).json
+    assert again["status"] == "approved"
+    assert counts(books.post((entry, arrived(payout, 800)), merchant_id=None)) == (1, 1, 0, 1)  # found by reference
+    assert books.balances(payout, entry, again["id"], made["id"]) == settled_so
 
 
 JOURNAL = """INSERT INTO ledger_journals (id, merchant_id, livemode, kind, source_id, occurred_at, accounting_date)

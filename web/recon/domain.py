@@ -11,6 +11,7 @@ MERCHANT_PAYABLE_AVAILABLE: Final = "merchant_payable_available"
 FX_REALISED: Final = "fx_gain_loss:realised"
 FX_MARKUP: Final = "fx_gain_loss:gateway_markup"
 FX_UNREALISED: Final = "fx_gain_loss:unrealised"
+PAID_OUT: Final = ":paid_out"
 FEE_PARTS: Final = ("commission", "markup", "scheme", "interchange")
 
 # Lines that move no payer's money of ours, by what kind of line they are; any other kind waits in suspense.
@@ -48,6 +49,11 @@ class Books:
 def bank_clearing(gateway: str) -> str:
     """What a gateway owes to our bank account: settled, and not arrived yet."""
     return f"bank_clearing:{gateway}"
+
+
+def paid_out(gateway: str) -> str:
+    """The part of it that the gateway says is on its way: told by its reports, taken by the bank's statements."""
+    return bank_clearing(gateway) + PAID_OUT
 
 
 def suspense(place: str) -> str:
@@ -132,13 +138,21 @@ def _exchange(books: Books, fact: Mapping[str, Any], gross_minor: int, total_min
     books.add(FX_MARKUP, net_currency, reference - total_minor)
 
 
+def payout_entries(fact: Mapping[str, Any]) -> tuple[Entry, ...]:
+    """What a batch paid out: out of what the gateway owes us, into what is on its way."""
+    books, gateway = Books(), fact["gateway"]
+    books.add(paid_out(gateway), fact["currency"], fact["amount_minor"])
+    books.add(bank_clearing(gateway), fact["currency"], -fact["amount_minor"])
+    return books.entries()
+
+
 def bank_entries(fact: Mapping[str, Any]) -> tuple[Entry, ...]:
-    """An entry of a bank statement: bank clearing → bank for a payout, charges to bank fees, else suspense."""
+    """An entry of a bank statement: what was paid out → bank, charges to bank fees, else suspense."""
     books = Books()
     account, currency, amount_minor = fact["account"], fact["currency"], fact["amount_minor"]
     books.add(f"bank:{account}", currency, amount_minor)
     if fact["outcome"] == "payout" and fact["gateway"]:
-        other = bank_clearing(fact["gateway"])
+        other = paid_out(fact["gateway"])
     else:
         other = "bank_fees" if fact["outcome"] == "charge" else suspense("bank")
     books.add(other, currency, -amount_minor)

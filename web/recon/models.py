@@ -12,6 +12,7 @@ class Posting:
     generation: int
     key: str
     journal_id: str
+    item_id: str | None
     is_live: bool
 
 

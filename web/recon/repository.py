@@ -13,7 +13,7 @@ _CHECK_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
 _CHECK_LATER = text("SET CONSTRAINTS ALL DEFERRED")
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 _NEWEST = text("""
-SELECT DISTINCT ON (p.subject_id) p.subject_id, p.generation, p.key, p.journal_id,
+SELECT DISTINCT ON (p.subject_id) p.subject_id, p.generation, p.key, p.journal_id, p.item_id,
        NOT EXISTS (SELECT FROM ledger_journals r WHERE r.reverses_id = p.journal_id) AS is_live
   FROM recon_postings p
  WHERE p.merchant_id = :merchant_id AND p.subject_id IN :subjects

@@ -120,7 +120,10 @@ def _entries(scope: Scope, gateway: str, action: str, line_id: str | None, item_
         found += _in_clearing(scope, gateway, item_id)
     if not found:
         raise ConflictError("The books have nothing open of this break: run `meridian recon post` first.")
-    return domain.write_off_entries(gateway, found)
+    entries = domain.write_off_entries(gateway, found)
+    if not entries:
+        raise ConflictError("The books hold nothing of this break any more: both sides add up.")
+    return entries
 
 
 def _is_in_suspense(scope: Scope, line_id: str) -> bool:
@@ -139,11 +142,22 @@ def _in_suspense(scope: Scope, line_id: str, *, is_elsewhere: bool) -> list[Entr
             if posting is not None and posting.is_live:
                 posted = journals.journals_of(there, [posting.journal_id])
                 found += domain.open_part(posted, ["suspense", "disputes"])
+                found += _under_way(there, line_id)
     return found
 
 
+def _under_way(scope: Scope, payout_id: str) -> list[Entry]:
+    """What a payout said is on its way, and what the bank's entries have taken of it; nothing for any other subject."""
+    names = {payout_id, *repository.settled_by(scope, [payout_id]).get(payout_id, ())}
+    live = [one.journal_id for one in repository.newest(scope, names).values() if one.is_live]
+    entries = domain.open_part(journals.journals_of(scope, live), ["bank_clearing"])
+    return [entry for entry in entries if entry.account.endswith(domain.PAID_OUT)]
+
+
 def _in_clearing(scope: Scope, gateway: str, item_id: str) -> list[Entry]:
-    """What of a payment or refund the gateway still holds, with the merchant's side of it."""
+    """What of a payment or refund the gateway still holds, with the merchant's side of it; of a payout, what is due."""
+    if payout := _under_way(scope, item_id):
+        return payout
     if repository.settled_by(scope, [item_id]):
         raise ConflictError(f"{item_id} is settled already.")
     posted = [one for one in journals.journals_of(scope, [item_id]) if one.kind in _BOOKED]

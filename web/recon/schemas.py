@@ -67,6 +67,17 @@ class BankFact(Body):
     currency: Currency
     amount_minor: Minor
     outcome: Word
+    payout_id: Reference | None  # the subject of the payout that it is, or is a part of
+    occurred_at: Moment
+
+
+class PayoutFact(Body):
+    """What a batch paid out to our bank."""
+
+    type: Literal["payout"]
+    gateway: Word
+    currency: Currency
+    amount_minor: Minor
     occurred_at: Moment
 
 
@@ -84,12 +95,15 @@ class RevaluationFact(Body):
     occurred_at: Moment
 
 
+Fact = Annotated[SettlementFact | ItemFact | PayoutFact | BankFact | RevaluationFact, Field(discriminator="type")]
+
+
 class WantedPosting(Body):
     """How one subject should be booked; `fact` null: not at all."""
 
     subject_id: Reference
     key: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}\z")]
-    fact: Annotated[SettlementFact | ItemFact | BankFact | RevaluationFact, Field(discriminator="type")] | None
+    fact: Fact | None
 
 
 class PostPostings(Body):
@@ -110,8 +124,8 @@ class ProposeResolution(Body):
     break_class: Word
     action: Literal["write_off", "match"]
     gateway: Word
-    line_id: Reference | None
-    item_id: Id | None
+    line_id: Reference | None  # of the bank's leg: the entry, or the payout
+    item_id: Reference | None  # of a match on the bank's leg: the payout
     other_break_id: Id | None = None
     reason: Reason
     actor: Reference

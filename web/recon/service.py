@@ -15,7 +15,13 @@ from web.recon import domain, repository, resolutions
 from web.recon.models import NewPosting, Posting, Wanted
 
 KINDS: Final[Mapping[str, str]] = MappingProxyType(
-    {"settlement": "settlement", "item": "settlement", "bank": "bank", "revaluation": "fx_revaluation"}
+    {
+        "settlement": "settlement",
+        "item": "settlement",
+        "payout": "bank",
+        "bank": "bank",
+        "revaluation": "fx_revaluation",
+    }
 )
 _BOOKED = {"payment", "capture", "refund"}
 
@@ -43,10 +49,12 @@ def converge(scope: Scope, rule_version: int, wanted: Sequence[Wanted]) -> Conve
         one for one in wanted if one.fact is not None and (one.subject_id not in live or live[one.subject_id] in stale)
     ]
     items = {one.subject_id: _item_of(one.fact) for one in new if one.fact is not None}
-    named = [posting.subject_id for posting in stale] + [item for item in items.values() if item]
+    paid = {one.subject_id: one.fact.get("payout_id") for one in new if one.fact is not None}
+    named = [name for one in stale for name in (one.subject_id, one.item_id) if name]
+    named += [name for name in (*items.values(), *paid.values()) if name]
     reopened = resolutions.reopen_touching(scope, named)
     _reverse(scope, stale)
-    _post(scope, rule_version, new, items, {name: posting.generation for name, posting in known.items()})
+    _post(scope, rule_version, new, (items, paid), {name: posting.generation for name, posting in known.items()})
     return Converged(
         len(new),
         len(stale),
@@ -73,9 +81,10 @@ def _post(
     scope: Scope,
     rule_version: int,
     new: Sequence[Wanted],
-    items: Mapping[str, str | None],
+    named: tuple[Mapping[str, str | None], Mapping[str, str | None]],
     generations: Mapping[str, int],
 ) -> None:
+    items, paid = named
     booked = _booked(scope, [item for item in items.values() if item])
     settled = repository.settled_by(scope, booked)
     rows, posted = [], []
@@ -95,7 +104,7 @@ def _post(
         if not entries:
             continue  # a line that moves nothing
         posted.append(Journal(KINDS[one.fact["type"]], row_id, one.fact["occurred_at"], entries))
-        rows.append(NewPosting(row_id, one.subject_id, generation, one.key, item_id))
+        rows.append(NewPosting(row_id, one.subject_id, generation, one.key, item_id or paid[one.subject_id]))
     if rows:
         repository.insert(scope, rule_version, rows, ledger.post_journals(scope, posted))
 
@@ -108,6 +117,7 @@ _ENTRIES: Final[Mapping[str, Callable[[Mapping[str, Any], Posted | None], tuple[
     {
         "settlement": domain.settlement_entries,
         "item": domain.item_entries,
+        "payout": lambda fact, _: domain.payout_entries(fact),
         "bank": lambda fact, _: domain.bank_entries(fact),
         "revaluation": lambda fact, _: domain.revaluation_entries(fact),
     }
