@@ -42,6 +42,7 @@ FROM base AS web
 COPY --from=web-packages /opt/venv /opt/venv
 COPY regions ./regions
 COPY web ./web
+RUN python -m compileall -q regions web
 USER 10001:10001
 EXPOSE 8000
 # docker run --env MERIDIAN_REGION=eu …; the simulated PSP and web's worker are commands of compose.yaml.
@@ -54,6 +55,7 @@ COPY web ./web
 COPY warehouse ./warehouse
 COPY pipelines ./pipelines
 COPY dbt ./dbt
+RUN python -m compileall -q regions web warehouse pipelines
 USER 10001:10001
 CMD ["meridian", "--help"]
 
@@ -64,6 +66,7 @@ COPY warehouse ./warehouse
 COPY pipelines ./pipelines
 COPY dbt ./dbt
 COPY dags ./dags
+RUN python -m compileall -q regions warehouse pipelines
 ENV AIRFLOW_HOME=/var/lib/meridian/airflow \
     AIRFLOW__CORE__DAGS_FOLDER=/app/dags \
     AIRFLOW__CORE__LOAD_EXAMPLES=False

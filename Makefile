@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 MERIDIAN := $(BIN)/meridian
 REGIONS ?= eu,us,in
+# Stacks and tests are hundreds of short processes: compiling every module in each of them would treble their start.
+unexport PYTHONDONTWRITEBYTECODE
 
 ##@ Run it
 

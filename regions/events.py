@@ -1,7 +1,7 @@
-"""Events: the contract between the two halves. Loaded and checked whole when this module is imported.
+"""Events: the contract between the two halves. Loaded whole when this module is imported.
 
-The record value in Kafka is a CloudEvents 1.0 JSON envelope. The record key is the subject, an object's id, so the
-order of one object's events holds.
+A type's validator is compiled when it is first used. The record value in Kafka is a CloudEvents 1.0 JSON envelope. The
+record key is the subject, an object's id, so the order of one object's events holds.
 """
 
 import copy
@@ -17,7 +17,7 @@ import fastjsonschema
 import orjson
 
 from regions.contract_files import CONTRACTS, EventType, Family, load_event_types, load_families
-from regions.errors import ConfigurationError, EventContractError
+from regions.errors import EventContractError
 from regions.ids import REGION_PATTERN
 from regions.vault import SealedJson
 
@@ -282,9 +282,3 @@ def _named(error: fastjsonschema.JsonSchemaValueException) -> list[str]:
 
 
 _ENVELOPE: Final = _compile(_ENVELOPE_SCHEMA)
-for _found in _TYPES.values():
-    for _example in _found.examples:
-        try:
-            validate_data(_found.name, _example, _found.version)
-        except EventContractError as _error:
-            raise ConfigurationError(f"an example of {_found.name} version {_found.version}: {_error}") from _error

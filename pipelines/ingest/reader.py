@@ -57,7 +57,7 @@ class PartitionReader:
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 100,
+                "fetch.wait.max.ms": 250,  # of a broker with nothing new: Kafka answers at once when there is something
                 "fetch.error.backoff.ms": 100,
                 "queued.max.messages.kbytes": 65536,
             }
