@@ -1,6 +1,7 @@
 """The composition root of the web service: everything is wired and every blueprint mounted here."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from flask import Blueprint, Flask, Response
 
@@ -43,9 +44,17 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
 )  # fmt: skip
 
 
+class App(Flask):
+    """Flask without coroutines: it would ask of each function, on every request, whether it is one."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as it is."""
+        return func
+
+
 def create_app(region: Region, settings: Settings, gateways: Mapping[str, Gateway] | None = None) -> Flask:
     """The WSGI app of one region. Call it after fork: it owns a connection pool."""
-    app = Flask("web", static_folder="static", template_folder="templates")
+    app = App("web", static_folder="static", template_folder="templates")
     app.config["MAX_CONTENT_LENGTH"] = settings.body_bytes_max
     name = f"meridian-web-{region.code}"
     database = Database(settings.database_url, application_name=name, pool_size=settings.pool_size)

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import orjson
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.engine import URL
@@ -44,7 +45,10 @@ class Database:
     def __init__(self, url: str, *, application_name: str, pool_size: int = 8) -> None:
         self.engine: Engine = _engine(url, application_name, pool_size)
         # A pool of its own: switching a connection's mode for each request costs more than keeping a few more of them.
-        self._single: Engine = _engine(url, application_name, pool_size, isolation_level="AUTOCOMMIT")
+        # No transaction is ever left open on them, so there is none to end when one comes back.
+        self._single: Engine = _engine(
+            url, application_name, pool_size, isolation_level="AUTOCOMMIT", pool_reset_on_return=None
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -85,5 +89,6 @@ def _engine(url: str, application_name: str, pool_size: int, **options: Any) -> 
             "application_name": application_name,
             "options": " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items()),
         },
+        json_deserializer=orjson.loads,
         **options,
     )

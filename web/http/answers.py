@@ -1,4 +1,4 @@
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -6,6 +6,7 @@ import orjson
 from flask import Response, g
 
 from regions.ids import new_id
+from web.db.scope import Scope
 from web.wiring import wired
 
 REPLAYED_HEADER = "Idempotency-Replayed"
@@ -30,10 +31,23 @@ class Answer:
     kept: Any = None  # what repetitions are answered, where `body` shows a secret once
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a `single_read_route` reads, in the very statement that finds its caller, and what it makes of the rows.
+
+    `statement` is a SELECT; it takes `values` and, from the edge, `c.tenant` and `c.livemode`.
+    """
+
+    statement: str
+    values: Mapping[str, Any]
+    conclude: Callable[[Scope, Sequence[tuple[Any, ...]]], Answer]
+
+
 def json_response(status: int, body: bytes, headers: Mapping[str, str], mimetype: str = "application/json") -> Response:
     """A response of JSON bytes."""
-    response = Response(body, status=status, mimetype=mimetype)
-    response.headers.extend(headers)
+    response = Response(body, status, mimetype=mimetype)
+    if headers:
+        response.headers.extend(headers)
     return response
 
 
@@ -44,6 +58,7 @@ def encode(body: Any) -> bytes:
 
 def request_id() -> str:
     """The current request's id, `req_<region>_…`: in the answer's header, in problems, logs and events."""
-    if "request_id" not in g:
-        g.request_id = new_id("request", wired().region.code)
-    return str(g.request_id)
+    found: str | None = g.get("request_id")
+    if found is None:
+        found = g.request_id = new_id("request", wired().region.code)
+    return found

@@ -1,6 +1,7 @@
 import ipaddress
 from collections.abc import Collection
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 from flask import Request
 from sqlalchemy import Connection
@@ -9,6 +10,7 @@ from regions.ids import region_of_key
 from regions.region import Region, region_codes
 from web.db.engine import driver_of
 from web.http.addresses import Network, payer_address
+from web.http.answers import Read
 from web.http.idempotency import IdempotencyKey, Stored
 from web.http.problems import AddressNotAllowedError, ScopeMissingError, UnauthenticatedError, WrongRegionError
 from web.http.scopes import KeyScope, is_allowed
@@ -18,18 +20,19 @@ from web.settings import Settings
 _WHO = """
 WITH caller AS MATERIALIZED (
   SELECT *, set_config('meridian.merchant_id', merchant_id, true) AS tenant, set_config('meridian.actor', key_id, true),
-         set_config('meridian.request_id', %s, true)
-    FROM tenant_of_key(%s)
+         set_config('meridian.request_id', %(request_id)s, true)
+    FROM tenant_of_key(%(key_hash)s)
 )
 SELECT c.key_id, c.merchant_id, c.livemode, c.kind, c.scopes, c.allowed_networks, c.api_version"""
 _KEY_COLUMNS = 7
+_NO_KEY = "This API key opens nothing: it does not exist, was revoked or has expired."
 _AUTHENTICATE = f"{_WHO} FROM caller AS c"
 # LATERAL: the setting is made before row-level security reads it. Were it not, a stored answer would stay unseen here
 # and be found when the key is claimed.
 _AUTHENTICATE_AND_FIND = f"""{_WHO}, i.fingerprint, i.locked_until, i.object_id, i.response_status, i.response_body
   FROM caller AS c LEFT JOIN LATERAL (
     SELECT * FROM idempotency_keys AS k
-     WHERE k.merchant_id = c.tenant AND k.livemode = c.livemode AND k.key = %s
+     WHERE k.merchant_id = c.tenant AND k.livemode = c.livemode AND k.key = %(idempotency_key)s
   ) AS i ON true
 """  # noqa: S608 - a constant
 
@@ -73,14 +76,36 @@ def authenticate(
 ) -> Caller:
     """Find the caller, open the caller's rows, read what the idempotency key holds: one round trip."""
     driver = driver_of(connection)
+    values: dict[str, Any] = {"request_id": request_id, "key_hash": key_hash}
     if idempotency is None:
-        row = driver.execute(_AUTHENTICATE, (request_id, key_hash)).fetchone()
+        row = driver.execute(_AUTHENTICATE, values).fetchone()
     else:
-        row = driver.execute(_AUTHENTICATE_AND_FIND, (request_id, key_hash, idempotency.key)).fetchone()
+        row = driver.execute(_AUTHENTICATE_AND_FIND, values | {"idempotency_key": idempotency.key}).fetchone()
     if row is None:
-        raise UnauthenticatedError("This API key opens nothing: it does not exist, was revoked or has expired.")
+        raise UnauthenticatedError(_NO_KEY)
     stored = Stored(*row[_KEY_COLUMNS:]) if idempotency is not None and row[_KEY_COLUMNS] is not None else None
     return Caller._make([*row[:_KEY_COLUMNS], stored])
+
+
+def authenticate_reading(
+    connection: Connection, key_hash: bytes, request_id: str, read: Read
+) -> tuple[Caller, list[tuple[Any, ...]]]:
+    """Find the caller, open the caller's rows and read some of them: one round trip, which is its transaction."""
+    values = {"request_id": request_id, "key_hash": key_hash, **read.values}
+    rows = driver_of(connection).execute(_reading(read.statement), values).fetchall()
+    if not rows:
+        raise UnauthenticatedError(_NO_KEY)
+    caller = Caller._make([*rows[0][:_KEY_COLUMNS], None])
+    return caller, [row[_KEY_COLUMNS + 1 :] for row in rows if row[_KEY_COLUMNS]]
+
+
+@cache
+def _reading(statement: str) -> str:
+    """The statement that finds the caller, and then runs this one.
+
+    OFFSET 0 keeps it a loop inside: the setting is made before row-level security reads it, whatever the planner likes.
+    """
+    return f"{_WHO}, r.* FROM caller AS c LEFT JOIN LATERAL (SELECT true, s.* FROM ({statement}) AS s OFFSET 0) AS r ON true"  # noqa: E501, S608
 
 
 def admit(caller: Caller, needed: KeyScope | None, request: Request, settings: Settings) -> None:

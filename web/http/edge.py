@@ -13,12 +13,12 @@ from web.clock import utc_now
 from web.db.scope import Scope
 from web.http import idempotency as keys
 from web.http import versions
-from web.http.answers import REPLAYED_HEADER, Answer, encode, json_response, request_id
-from web.http.auth import admit, authenticate, check_region, presented_key_hash
+from web.http.answers import REPLAYED_HEADER, Answer, Read, encode, json_response, request_id
+from web.http.auth import Caller, admit, authenticate, authenticate_reading, check_region, presented_key_hash
 from web.http.contract import scope_of
 from web.http.idempotency import IdempotencyKey, KeyTakenError, Stored
 from web.http.problems import InFlightError
-from web.wiring import wired
+from web.wiring import Wiring, wired
 
 P = ParamSpec("P")
 
@@ -73,6 +73,21 @@ def single_write_route(view: Callable[Concatenate[Scope, P], Answer]) -> Callabl
     return serve
 
 
+def single_read_route(view: Callable[P, Read]) -> Callable[P, Response]:
+    """Serve a merchant's request that reads by one statement: the view's `Read`, in one round trip with the key."""
+
+    @wraps(view)
+    def serve(*args: P.args, **kwargs: P.kwargs) -> Response:
+        check_ids(kwargs)
+        wiring, read = wired(), view(*args, **kwargs)
+        with wiring.database.single_statements() as connection:
+            caller, rows = authenticate_reading(connection, _key_hash(wiring), request_id(), read)
+            answer = read.conclude(_admitted(wiring, connection, caller), rows)
+        return json_response(answer.status, told(answer.body), answer.headers, answer.mimetype)
+
+    return serve
+
+
 def told(body: Any) -> bytes:
     """An answer's bytes, in the caller's version of the API."""
     return encode(versions.as_of(g.api_version, body))
@@ -99,17 +114,23 @@ def _scope_on(
     connecting: AbstractContextManager[Connection], idempotency: IdempotencyKey | None
 ) -> Iterator[tuple[Scope, Stored | None]]:
     wiring = wired()
-    key_hash = g.get("key_hash") or presented_key_hash(request, wiring.region, wiring.settings)
+    key_hash = _key_hash(wiring)
     with connecting as connection:
         caller = authenticate(connection, key_hash, idempotency, request_id())
-        g.api_version = versions.chosen(request.headers.get(versions.HEADER), caller.api_version)
-        needed = scope_of(current_app.view_functions.get(request.endpoint or ""))
-        admit(caller, needed, request, wiring.settings)
-        wiring.key_use.note(connection, caller.key_id, caller.merchant_id)
-        scope = Scope(
-            connection, wiring.region, caller.merchant_id, caller.livemode, request_id(), utc_now(), caller.key_id
-        )
-        yield scope, caller.stored
+        yield _admitted(wiring, connection, caller), caller.stored
+
+
+def _key_hash(wiring: Wiring) -> bytes:
+    return g.get("key_hash") or presented_key_hash(request, wiring.region, wiring.settings)
+
+
+def _admitted(wiring: Wiring, connection: Connection, caller: Caller) -> Scope:
+    """The caller's scope, if the caller may do this."""
+    g.api_version = versions.chosen(request.headers.get(versions.HEADER), caller.api_version)
+    needed = scope_of(current_app.view_functions.get(request.endpoint or ""))
+    admit(caller, needed, request, wiring.settings)
+    wiring.key_use.note(connection, caller.key_id, caller.merchant_id)
+    return Scope(connection, wiring.region, caller.merchant_id, caller.livemode, request_id(), utc_now(), caller.key_id)
 
 
 def replay(stored: Stored, idempotency: IdempotencyKey, scope: Scope) -> Response:

@@ -2,12 +2,13 @@
 
 import hashlib
 import hmac
+from functools import lru_cache
 
 from flask import Flask, Response, g, request
 
 from web.http.auth import address_of, presented_key_hash
 from web.http.problems import Problem, RateLimitedError
-from web.rates.domain import Bucket, headers
+from web.rates.domain import Bucket, Rate, headers
 from web.rates.limiter import ExhaustedError
 from web.wiring import wired
 
@@ -36,9 +37,7 @@ def _buckets() -> list[Bucket]:
     """The address's allowance, and the key's if there is one that can be: one that opens nothing costs the address."""
     wiring = wired()
     settings = wiring.settings
-    address = address_of(request, settings) or ""
-    name = hmac.digest(settings.key_pepper, b"address " + address.encode(), "sha256")[:_NAME_BYTES]
-    found = [Bucket("address", name, settings.rate_per_address)]
+    found = [_address_bucket(settings.key_pepper, address_of(request, settings) or "", settings.rate_per_address)]
     if request.path.startswith("/v1/"):
         try:
             g.key_hash = presented_key_hash(request, wiring.region, settings)
@@ -47,6 +46,11 @@ def _buckets() -> list[Bucket]:
         name = hashlib.sha256(b"key " + g.key_hash).digest()[:_NAME_BYTES]
         found.append(Bucket("key", name, settings.rate_per_key))
     return found
+
+
+@lru_cache(maxsize=4096)
+def _address_bucket(pepper: bytes, address: str, rate: Rate) -> Bucket:
+    return Bucket("address", hmac.digest(pepper, b"address " + address.encode(), "sha256")[:_NAME_BYTES], rate)
 
 
 def _tell(response: Response) -> Response:

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -7,6 +7,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from web.db.scope import Scope
+from web.http.answers import Answer, Read
 from web.http.idempotency import CLAIM, NO_CLAIM, write
 from web.http.paging import Listing, fetch
 from web.links.domain import LINK, LinkStatus
@@ -31,6 +32,9 @@ SELECT ({APPEND_CALL}).event_id FROM link
 _INSERT_CLAIMING = _INSERT.format(claim=CLAIM)
 _INSERT_PLAIN = _INSERT.format(claim=NO_CLAIM)
 _GET = text(f"SELECT {_COLUMNS} FROM links WHERE id = :id AND livemode = :livemode")  # noqa: S608
+_READ = f"""
+SELECT {_COLUMNS} FROM links AS t WHERE t.id = %(link_id)s AND t.merchant_id = c.tenant AND t.livemode = c.livemode
+"""  # noqa: S608
 _GET_LOCKED = text(f"SELECT {_COLUMNS} FROM links WHERE id = :id AND livemode = :livemode FOR UPDATE")  # noqa: S608
 _DEACTIVATE = text("UPDATE links SET status = 'deactivated', deactivated_at = :now WHERE id = :id")
 _REACTIVATE = text("UPDATE links SET status = 'active', deactivated_at = NULL WHERE id = :id")
@@ -95,6 +99,11 @@ def get(scope: Scope, link_id: str, *, is_locked: bool = False) -> Link | None:
     statement = _GET_LOCKED if is_locked else _GET
     row = scope.connection.execute(statement, {"id": link_id, "livemode": scope.livemode}).mappings().one_or_none()
     return None if row is None else Link(**row)
+
+
+def reading(link_id: str, conclude: Callable[[Scope, Link | None], Answer]) -> Read:
+    """The statement that reads one link along with whoever asks for it."""
+    return Read(_READ, {"link_id": link_id}, lambda scope, rows: conclude(scope, Link(*rows[0]) if rows else None))
 
 
 def deactivate(scope: Scope, link: Link) -> None:

@@ -1,10 +1,10 @@
 from flask import Blueprint, request
 
 from web.db.scope import Scope
-from web.http.answers import Answer
+from web.http.answers import Answer, Read
 from web.http.bodies import parse_body, parse_query
 from web.http.contract import operation
-from web.http.edge import merchant_route, single_write_route
+from web.http.edge import merchant_route, single_read_route, single_write_route
 from web.http.paging import list_json
 from web.http.problems import ConflictError, InvalidTermsError
 from web.links import qr, service
@@ -40,10 +40,11 @@ def list_links(scope: Scope) -> Answer:
 
 @blueprint.get("/<link_id>")
 @operation("Retrieve a link", "Links", LinkObject, scope="links:read")
-@merchant_route
-def get_link(scope: Scope, link_id: str) -> Answer:
+@single_read_route
+def get_link(link_id: str) -> Read:
     """One link."""
-    return Answer(200, link_json(service.get(scope, link_id), wired().settings.api_base_url, scope.now))
+    base = wired().settings.api_base_url
+    return service.reading(link_id, lambda scope, link: Answer(200, link_json(link, base, scope.now)))
 
 
 @blueprint.post("/<link_id>/deactivate")

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -7,7 +8,7 @@ from regions.events import timestamp
 from regions.ids import new_code, new_id
 from web import outbox
 from web.db.scope import Scope
-from web.http.answers import Write
+from web.http.answers import Answer, Read, Write
 from web.http.bodies import field_error
 from web.http.problems import ConflictError, FieldError, InvalidFieldsError, InvalidTermsError, NotFoundError
 from web.links import events, repository
@@ -73,10 +74,16 @@ def build(scope: Scope, wanted: CreateLink) -> Link:
 
 def get(scope: Scope, link_id: str, *, is_locked: bool = False) -> Link:
     """One link of the merchant; raises NotFoundError."""
-    link = repository.get(scope, link_id, is_locked=is_locked)
-    if link is None:
-        raise NotFoundError("There is no such link.")
-    return link
+    return _found(repository.get(scope, link_id, is_locked=is_locked))
+
+
+def reading(link_id: str, show: Callable[[Scope, Link], Answer]) -> Read:
+    """How to read and show one link in one round trip; shows NotFoundError if the merchant has none of that id."""
+
+    def conclude(scope: Scope, link: Link | None) -> Answer:
+        return show(scope, _found(link))
+
+    return repository.reading(link_id, conclude)
 
 
 def page(scope: Scope, asked: ListLinks) -> tuple[list[Link], bool]:
@@ -191,6 +198,12 @@ def announce_expiry(scope: Scope, link_id: str, expires_at: datetime) -> None:
     """Tell that a link's time has passed; the caller holds the link's lock."""
     repository.mark_expired(scope, link_id)
     outbox.append(scope, "link.expired", link_id, {"link_id": link_id, "expired_at": timestamp(expires_at)})
+
+
+def _found(link: Link | None) -> Link:
+    if link is None:
+        raise NotFoundError("There is no such link.")
+    return link
 
 
 def _insertion(scope: Scope, link: Link) -> Write:
