@@ -107,7 +107,7 @@ def main() -> int:
             filled = 0
             for size in sizes:
                 with region.connect("postgres") as connection:
-                    connection.execute("SET session_replication_role = replica")  # one audit entry cannot hold a million
+                    connection.execute("SET session_replication_role = replica")  # an audit entry holds no million
                     connection.execute(FILL, {"merchant": region.merchant_id, "first": filled + 1, "last": size})
                     connection.execute("ANALYZE links")
                 filled = size
