@@ -60,7 +60,7 @@ class Region(RegionEnvironment):
     sca: Sca
     texts: Mapping[str, Texts] = field(hash=False)
     payouts: PayoutAccount
-    mandate: Mandate
+    mandates: tuple[Mandate, ...]
     residency: Residency
     retention: tuple[RetentionRule, ...]
 
@@ -82,6 +82,10 @@ class Region(RegionEnvironment):
     def gateways_for(self, method: str) -> tuple[GatewayAccount, ...]:
         """The accounts that take a payment method, in the order to try them."""
         return tuple(account for account in self.gateways if method in account.methods)
+
+    def mandate_of(self, method: str) -> Mandate | None:
+        """Under which rules a saved method of a kind is charged without its payer; None: never."""
+        return next((mandate for mandate in self.mandates if mandate.method == method), None)
 
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day, time.min, self.tz).astimezone(UTC)
@@ -145,12 +149,18 @@ def read_region(path: Path) -> Region:
         sca=read_sca(top.table("sca"), currencies),
         texts=read_texts(top.table("texts"), locales),
         payouts=read_payouts(top.table("payouts")),
-        mandate=read_mandate(top.table("mandate")),
+        mandates=_mandates(top),
         residency=read_residency(top.table("residency")),
         retention=read_rules(top),
     )
     top.finish()
     return region
+
+
+def _mandates(top: TomlReader) -> tuple[Mandate, ...]:
+    mandates = tuple(read_mandate(table) for table in top.tables("mandates"))
+    _refuse_repeats(top, "mandates", [mandate.method for mandate in mandates])
+    return mandates
 
 
 def _read_timezone(top: TomlReader) -> str:

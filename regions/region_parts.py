@@ -88,14 +88,17 @@ class PayoutAccount:
 
 @dataclass(frozen=True, slots=True)
 class Mandate:
-    """Under which rules a saved method is charged without its payer.
+    """Under which rules a saved method of one kind is charged without its payer.
 
     The payer is told so many hours before; an amount above `ceiling_minor` (0: none) takes the payer's second factor.
+    Where `reference_length_max` is not 0, each mandate has a reference of its own, no longer than that.
     """
 
+    method: str
     scheme: str
     notice_hours: int
     ceiling_minor: int
+    reference_length_max: int
     legal_basis: str
     source: str
 
@@ -179,9 +182,11 @@ def read_payouts(table: TomlReader) -> PayoutAccount:
 def read_mandate(table: TomlReader) -> Mandate:
     """Mandate, read from its table."""
     mandate = Mandate(
+        method=table.text("method", pattern=_NAME),
         scheme=table.text("scheme", pattern=_NAME),
         notice_hours=table.integer("notice_hours", minimum=0),
         ceiling_minor=table.integer("ceiling_minor", minimum=0),
+        reference_length_max=table.integer("reference_length_max", minimum=0),
         legal_basis=table.text("legal_basis"),
         source=table.text("source", pattern=r"https://\S+"),
     )

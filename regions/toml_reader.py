@@ -63,6 +63,13 @@ class TomlReader:
             self.refuse(name, f"must be a whole number, {minimum} at least")
         return value
 
+    def integers(self, name: str, minimum: int) -> tuple[int, ...]:
+        """A list of whole numbers, not empty, each `minimum` at least."""
+        value = self._take(name)
+        if not isinstance(value, list) or not value or any(type(item) is not int or item < minimum for item in value):
+            self.refuse(name, f"must be a list of whole numbers, each {minimum} at least")
+        return tuple(value)
+
     def boolean(self, name: str) -> bool:
         """True or false."""
         value = self._take(name)

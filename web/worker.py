@@ -27,6 +27,7 @@ from web.background import (
     inbox,
     outbox_days,
     payouts,
+    renewing,
     resolver,
     webhook_notices,
 )
@@ -65,6 +66,9 @@ DUTIES = (
     Duty("bulk", bulk.step, 1.0),
     Duty("forgetting", forgetting.step, 10.0),
     Duty("webhook-notices", webhook_notices.step, 2.0),
+    Duty("renewal-periods", renewing.step_open, 5.0),
+    Duty("renewals", renewing.step_charge, 2.0),
+    Duty("renewal-links", renewing.step_unpaid, 30.0),
     Duty("payouts", payouts.step_due, 60.0),
     Duty("payout-files", payouts.step_files, 60.0),
     Duty("gateway-calls", housekeeping.step_gateway_calls, 600.0),

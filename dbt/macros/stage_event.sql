@@ -42,6 +42,8 @@ from events
     'journal.posted',
     'payment_method.saved', 'payment_method.deleted',
     'payout.created', 'payout.paid', 'payout.failed',
+    'renewal.created', 'renewal.updated', 'renewal.upcoming', 'renewal.charge_failed',
+    'renewal.link_ready', 'renewal.paid', 'renewal.unpaid', 'renewal.ended',
     'risk.assessed',
     'webhook_endpoint.disabled',
   ]) }}

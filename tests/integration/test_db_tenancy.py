@@ -26,6 +26,8 @@ TENANT_TABLES = (
     "payouts",
     "saved_methods",
     "saved_method_settings",
+    "renewals",
+    "renewal_periods",
     "bulk_jobs",
     "bulk_chunks",
     "ledger_journals",

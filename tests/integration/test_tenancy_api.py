@@ -87,6 +87,8 @@ class Owner:
             "job_id": post("/v1/bulk/links", **rows)["id"],
             "event_id": client.get("/v1/events", headers=headers).get_json()["data"][0]["id"],
         }
+        renewal = {"amount_minor": 1999, "currency": "EUR", "reference": MARK}
+        self.ids["renewal_id"] = post("/v1/renewals", json=renewal)["id"]
         self._webhooks(post, database)
         self.ids["payout_id"] = new_id("payout", "eu")
         with database.connect("postgres") as connection:

@@ -23,6 +23,8 @@ KeyScope = Literal[
     "payouts:write",
     "refunds:read",
     "refunds:write",
+    "renewals:read",
+    "renewals:write",
     "webhooks:read",
     "webhooks:write",
 ]

@@ -180,8 +180,13 @@ def regenerate(scope: Scope, link_id: str, wanted: RegenerateLink) -> Link:
         deactivated_at=None,
         regenerated_from=link.id,
     )
-    _insertion(scope, made)(None)
+    insert(scope, made)
     return made
+
+
+def insert(scope: Scope, link: Link) -> None:
+    """Store a link that `build` has made, with its event."""
+    _insertion(scope, link)(None)
 
 
 def complete(scope: Scope, link_id: str, payment_id: str) -> None:

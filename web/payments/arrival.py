@@ -12,6 +12,7 @@ from web.payments.domain import Capacity, PaymentStatus, came_late, place_captur
 from web.payments.models import Payment, Standing
 from web.pricing import service as pricing
 from web.refunds import service as refunds
+from web.renewals import following as renewals
 from web.splits import service as splits
 
 TAKEN = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.SUPERSEDED})
@@ -63,6 +64,8 @@ def take(scope: Scope, standing: Standing, taken: Taken) -> Payment:
     if standing.splits:
         splits.share(scope, standing.splits, payment, source_id, taken.moved)
     pricing.charge(scope, payment.id, source_id, standing.attempt.method, taken.moved)
+    if standing.is_renewal:
+        renewals.paid(scope, paid, standing.attempt.id)
     return paid
 
 

@@ -73,7 +73,8 @@ class Standing:
     splits: tuple[Mapping[str, Any], ...]  # who else gets a part, as the link says
     session_status: str
     has_room: bool  # whether this payment has one of the link's slots, or could have
-    session_winner: str | None
+    session_winner: str | None  # the payment that has already succeeded in the same session
+    is_renewal: bool  # whether the link pays a period of a renewal
 
 
 @dataclass(frozen=True, slots=True)

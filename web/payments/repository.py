@@ -57,7 +57,8 @@ SELECT p.id AS payment_id, p.link_id, p.session_id, p.livemode,
 """)
 _LINK = text("""
 SELECT status, expires_at, CASE usage WHEN 'single' THEN 1 ELSE max_payments END AS capacity,
-       CAST(terms ->> 'capture_after_hours' AS integer) AS capture_after_hours, terms -> 'splits' AS splits
+       CAST(terms ->> 'capture_after_hours' AS integer) AS capture_after_hours, terms -> 'splits' AS splits,
+       EXISTS (SELECT FROM renewal_periods x WHERE x.link_id = links.id) AS is_renewal
   FROM links WHERE id = :id
 """)
 _LOCK_LINK = text(f"{_LINK.text} FOR NO KEY UPDATE")
@@ -194,6 +195,7 @@ def lock_for_outcome(scope: Scope, attempt_id: str) -> Standing | None:
         capture_after_hours=link["capture_after_hours"],
         splits=tuple(link["splits"] or ()),
         session_status=session["status"],
+        is_renewal=link["is_renewal"],
         has_room=link["capacity"] is None or slots.has_room(scope, where["link_id"], payment.id, link["capacity"]),
         session_winner=scope.connection.execute(_SESSION_WINNER, {"id": where["session_id"]}).scalar_one_or_none(),
     )

@@ -21,6 +21,7 @@ from web.payments.domain import (
     weigh,
 )
 from web.payments.models import Attempt, Payment, Standing
+from web.renewals import following as renewals
 from web.saved import service as saved
 
 log = logging.getLogger(__name__)
@@ -164,7 +165,9 @@ def _follow(scope: Scope, standing: Standing, status: AttemptStatus, said: Answe
     is_unmoved = is_past or next_payment_status(payment.status, status) is payment.status
     match status:
         case _ if said.fact is Fact.VOIDED and not is_past and (payment.capturable_minor or not is_unmoved):
-            return arrival.release(scope, standing, said.code or Reason.VOIDED)
+            let_go = arrival.release(scope, standing, said.code or Reason.VOIDED)
+            _tell_renewal(scope, standing, let_go, said)
+            return let_go
         case _ if is_unmoved:
             return payment
         case AttemptStatus.SUCCEEDED:
@@ -210,7 +213,14 @@ def _fail(scope: Scope, standing: Standing, said: Answer) -> Payment:
     repository.save_payment(scope, lost, payment.status)
     slots.release(scope, payment.link_id, payment.id)
     events.failed(scope, lost, attempt, said.gateway_reference or attempt.gateway_reference, code)
+    _tell_renewal(scope, standing, lost, said)
     return lost
+
+
+def _tell_renewal(scope: Scope, standing: Standing, payment: Payment, said: Answer) -> None:
+    """A period that was to be paid with this payment goes another way."""
+    if standing.is_renewal and payment.status in {PaymentStatus.FAILED, PaymentStatus.VOIDED}:
+        renewals.failed(scope, payment, said)
 
 
 def try_again(scope: Scope, standing: Standing, following: NextAttempt) -> str:

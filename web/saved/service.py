@@ -2,6 +2,7 @@
 
 import hashlib
 
+from regions.errors import ConfigurationError
 from regions.events import timestamp
 from regions.ids import new_id
 from web import outbox
@@ -11,9 +12,14 @@ from web.http.problems import NotFoundError
 from web.saved import repository
 from web.saved.models import SavedMethod
 
+CARD = "card"
+
 
 def consent(scope: Scope, attempt_id: str, subject_id: str, gateway: str, words: str, locale: str) -> None:
     """Record that a payer has agreed, to which words, before the attempt is sent."""
+    mandate = scope.region.mandate_of(CARD)
+    if mandate is None:
+        raise ConfigurationError(f"Region {scope.region.code} declares no mandate for cards.")
     repository.insert(
         scope,
         {
@@ -21,8 +27,8 @@ def consent(scope: Scope, attempt_id: str, subject_id: str, gateway: str, words:
             "subject_id": subject_id,
             "attempt_id": attempt_id,
             "gateway": gateway,
-            "method": "card",
-            "mandate": scope.region.mandate.scheme,
+            "method": CARD,
+            "mandate": mandate.scheme,
             "consent_locale": locale,
             "consent_sha256": hashlib.sha256(words.encode()).hexdigest(),
         },
