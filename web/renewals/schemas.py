@@ -34,7 +34,7 @@ class CreateRenewal(Body):
         "automatic",
         default="automatic",
     )
-    period_unit: Unit = doc("What a period is counted in.", "month", default=Unit.MONTH)
+    period_unit: Literal["day", "week", "month", "year"] = doc("What a period is counted in.", "month", default="month")
     period_count: Annotated[int, Field(ge=1, le=366)] = doc("How many of them make a period.", 1, default=1)
     starts_at: Moment | None = doc(
         "When the first period is due (RFC 3339); now if left out.", "2030-01-31T12:00:00Z", default=None

@@ -10,13 +10,13 @@ from web.http.problems import ConflictError, FieldError, InvalidTermsError, NotF
 from web.links import service as links
 from web.links.domain import LIFETIME_MAX
 from web.renewals import events, repository
-from web.renewals.domain import PeriodStatus, WhyEnded, due_at, mandate_reference
+from web.renewals.domain import PeriodStatus, Unit, WhyEnded, due_at, mandate_reference
 from web.renewals.models import Renewal
 from web.renewals.schemas import CreateRenewal, UpdateRenewal
 
 
 def create(scope: Scope, wanted: CreateRenewal) -> Renewal:
-    """Make a renewal. Raises InvalidFieldsError, InvalidTermsError for what only region, clock and database can judge."""
+    """Make a renewal. Raises InvalidFieldsError or InvalidTermsError."""
     if wanted.currency not in scope.region.currencies:
         names = ", ".join(scope.region.currencies)
         raise field_error("currency", f"must be one of {names} in region {scope.region.code}")
@@ -35,7 +35,7 @@ def create(scope: Scope, wanted: CreateRenewal) -> Renewal:
         currency=wanted.currency,
         reference=wanted.reference,
         description=wanted.description,
-        period_unit=wanted.period_unit,
+        period_unit=Unit(wanted.period_unit),
         period_count=wanted.period_count,
         periods_max=wanted.periods_max,
         link_days=wanted.link_days,
@@ -58,7 +58,7 @@ def create(scope: Scope, wanted: CreateRenewal) -> Renewal:
 
 
 def update(scope: Scope, renewal_id: str, wanted: UpdateRenewal) -> Renewal:
-    """Change what the next periods cost, how they are charged and when they end. Raises ConflictError, NotFoundError, InvalidTermsError.
+    """Change what the next periods cost, how they are charged and when they end. Raises ConflictError and others.
 
     A method that the merchant names is tried again, whatever a bank has said of the one before.
     """
