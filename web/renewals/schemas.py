@@ -9,12 +9,13 @@ from web.http.contract import Shown, doc
 from web.http.paging import Paged
 from web.links.schemas import Description, Reference
 from web.links.terms import AmountMinor, Currency
-from web.renewals.domain import PeriodStatus, Unit
+from web.renewals.domain import PeriodStatus
 from web.saved.schemas import SUBJECT_PATTERN
 
 MethodId = Annotated[str, StringConstraints(pattern=rf"^pm_{REGION_PATTERN}_[0-7][0-9a-hjkmnp-tv-z]{{25}}\z")]
 Periods = Annotated[int, Field(ge=1, le=1200)]
 Collection = Literal["automatic", "link"]
+PeriodUnit = Literal["day", "week", "month", "year"]
 
 
 class CreateRenewal(Body):
@@ -34,7 +35,7 @@ class CreateRenewal(Body):
         "automatic",
         default="automatic",
     )
-    period_unit: Literal["day", "week", "month", "year"] = doc("What a period is counted in.", "month", default="month")
+    period_unit: PeriodUnit = doc("What a period is counted in.", "month", default="month")
     period_count: Annotated[int, Field(ge=1, le=366)] = doc("How many of them make a period.", 1, default=1)
     starts_at: Moment | None = doc(
         "When the first period is due (RFC 3339); now if left out.", "2030-01-31T12:00:00Z", default=None
@@ -81,7 +82,7 @@ class RenewalObject(Shown):
     currency: str = doc("ISO 4217 code.", "EUR")
     reference: str = doc("Your reference.", "SUB-1")
     description: str | None = doc("What is paid for.", "Chairs, monthly")
-    period_unit: Unit = doc("What a period is counted in.", "month")
+    period_unit: PeriodUnit = doc("What a period is counted in.", "month")
     period_count: int = doc("How many of them make a period.", 1)
     periods_max: int | None = doc("After so many periods it ends.", None)
     link_days: int = doc("How long the payer has to pay a link.", 7)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0027_renewals.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0028_renewals.sql"
 
 
 def upgrade() -> None:
