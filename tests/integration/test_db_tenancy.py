@@ -19,6 +19,7 @@ TENANT_TABLES = (
     "checkout_sessions",
     "payments",
     "link_slots",
+    "link_metadata",
     "attempts",
     "refunds",
     "routing_preferences",

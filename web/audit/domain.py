@@ -22,6 +22,7 @@ NOT_AUDITED: Final[Mapping[str, str]] = MappingProxyType(
         "ledger_closes": _SELF,
         "ledger_entries": _SELF,
         "ledger_journals": _SELF,
+        "link_metadata": "a trigger makes it of links, which are audited",
         "link_slots": "follows from payments, which are audited",
         "object_sequences": _PLUMBING,
         "outbox": _SELF,

@@ -59,12 +59,18 @@ class Paged(Body):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list selects, in SQL of ours: `filters` are conditions whose values are in `values`."""
+    """What a list selects, in SQL of ours: `filters` are conditions whose values are in `values`.
+
+    `joined` is another table that leads to the rows, as `JOIN … ON …`; `order` says whose moments and ids, equal to the
+    rows', have an index in the list's order.
+    """
 
     table: str
     columns: str
     filters: Sequence[str]
     values: Mapping[str, Any]
+    joined: str = ""
+    order: tuple[str, str] = ("t.created_at", "t.id")
 
 
 def fetch(scope: Scope, listing: Listing, asked: Paged, make: Callable[[RowMapping], RowT]) -> tuple[list[RowT], bool]:
@@ -75,19 +81,20 @@ def fetch(scope: Scope, listing: Listing, asked: Paged, make: Callable[[RowMappi
     """
     is_backward = asked.ending_before is not None
     cursor = asked.ending_before or asked.starting_after
+    moment_of, id_of = listing.order
     where = ["t.merchant_id = :merchant_id", "t.livemode = :livemode", *listing.filters]
     values: dict[str, Any] = {"merchant_id": scope.merchant_id, "livemode": scope.livemode, **listing.values}
     if cursor is not None:
-        where.append(f"(t.created_at, t.id) {'>' if is_backward else '<'} (:cursor_at, :cursor)")
+        where.append(f"({moment_of}, {id_of}) {'>' if is_backward else '<'} (:cursor_at, :cursor)")
         values |= {"cursor": cursor, "cursor_at": _moment_of(scope, listing.table, cursor, is_backward=is_backward)}
     for name, sign in (("created_from", ">="), ("created_before", "<")):
         if (moment := getattr(asked, name)) is not None:
-            where.append(f"t.created_at {sign} :{name}")
+            where.append(f"{moment_of} {sign} :{name}")
             values[name] = moment
-    order = "ASC" if is_backward else "DESC"
+    way = "ASC" if is_backward else "DESC"
     statement = f"""
-        SELECT {listing.columns} FROM {listing.table} AS t WHERE {" AND ".join(where)}
-         ORDER BY t.created_at {order}, t.id {order} LIMIT :row_limit
+        SELECT {listing.columns} FROM {listing.table} AS t {listing.joined} WHERE {" AND ".join(where)}
+         ORDER BY {moment_of} {way}, {id_of} {way} LIMIT :row_limit
     """  # noqa: S608 - constants of this codebase; every value is a parameter
     rows = scope.connection.execute(text(statement), {**values, "row_limit": asked.limit + 1}).mappings()
     found = [make(row) for row in rows]

@@ -16,6 +16,7 @@ from web.links.schemas import ListLinks
 from web.outbox.repository import APPEND_CALL
 
 _COLUMNS = ", ".join(field.name for field in fields(Link))
+_SHOWN = ", ".join(f"t.{field.name}" for field in fields(Link))
 
 # The idempotency key, the row and its event in one round trip; see web.http.idempotency.CLAIM.
 _INSERT = f"""
@@ -61,6 +62,10 @@ _STATUS_FILTERS = {
     "deactivated": "t.status = 'deactivated'",
     "completed": "t.status = 'completed'",
 }
+# All equal to the link's own, so that the index gives rows in the order of the list, and the link is found by its key.
+_JOIN_METADATA = "JOIN link_metadata AS m ON m.link_id = t.id"
+_BY_METADATA = ["m.merchant_id = :merchant_id", "m.livemode = :livemode", "m.key = CAST(:metadata_key AS text)"]
+_BY_METADATA_VALUE = "m.value_md5 = CAST(md5(CAST(:metadata_value AS text)) AS uuid)"
 
 
 def insert(scope: Scope, link: Link, event: Mapping[str, Any], claim: Mapping[str, Any] | None) -> None:
@@ -164,11 +169,13 @@ def page(scope: Scope, asked: ListLinks) -> tuple[list[Link], bool]:
         if (value := getattr(asked, name)) is not None:
             filters.append(f"t.{name} = :{name}")
             values[name] = value
-    if asked.metadata_key is not None:
+    if asked.metadata_key is None:
+        listing = Listing("links", _SHOWN, filters, values)
+    else:
         values["metadata_key"] = asked.metadata_key
-        if asked.metadata_value is None:
-            filters.append("jsonb_exists(t.metadata, :metadata_key)")
-        else:
-            filters.append("t.metadata ->> CAST(:metadata_key AS text) = :metadata_value")
+        filters += _BY_METADATA
+        if asked.metadata_value is not None:
+            filters.append(_BY_METADATA_VALUE)
             values["metadata_value"] = asked.metadata_value
-    return fetch(scope, Listing("links", _COLUMNS, filters, values), asked, lambda row: Link(**row))
+        listing = Listing("links", _SHOWN, filters, values, _JOIN_METADATA, ("m.created_at", "m.link_id"))
+    return fetch(scope, listing, asked, lambda row: Link(**row))
