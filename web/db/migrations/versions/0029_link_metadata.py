@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0028"
-down_revision = "0027"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0028_link_metadata.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0029_link_metadata.sql"
 
 
 def upgrade() -> None:
