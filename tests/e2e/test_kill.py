@@ -203,7 +203,15 @@ def faulty(region: Region, part: str, point: str, marker: Path) -> Iterator[subp
         await_that(f"{name} runs again", lambda: region.supervisor.processes()[name].state == "RUNNING", 30)
 
 
-@pytest.mark.parametrize("point", [point for point, part in POINTS.items() if part != "worker"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        # The stream's own points have tests of their own, without a whole stack around them.
+        point if part == "web" else pytest.param(point, marks=pytest.mark.campaign)
+        for point, part in POINTS.items()
+        if part != "worker"
+    ],
+)
 def test_survives_a_kill_at_a_named_point(kill_stack: LocalStack, tmp_path: Path, point: str) -> None:
     region, marker = Region(kill_stack), tmp_path / "fired"
     part = POINTS[point]

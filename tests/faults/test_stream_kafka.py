@@ -34,8 +34,11 @@ LONG = 300.0  # brokers elect leaders, clients find them: on a busy machine that
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaCluster]:
-    with running_kafka(tmp_path_factory.mktemp("kafka")) as cluster:
-        yield cluster
+    """Three brokers that are started a dozen times and never run for long: compiling them well does not pay."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+        with running_kafka(tmp_path_factory.mktemp("kafka")) as cluster:
+            yield cluster
 
 
 @pytest.fixture(scope="module")

@@ -254,7 +254,14 @@ def test_maintenance_beside_a_running_writer_loses_and_repeats_nothing(lake: Lak
     assert lake.events().scan().to_arrow().num_rows == written[-1] - 1, "every file is still there"
 
 
-@pytest.mark.parametrize("point", ["lake.after_compaction_files", "lake.after_compaction", "lake.before_unlink"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "lake.after_compaction_files",
+        pytest.param("lake.after_compaction", marks=pytest.mark.campaign),
+        pytest.param("lake.before_unlink", marks=pytest.mark.campaign),
+    ],
+)
 def test_a_maintenance_that_was_shot_goes_on(lake: Lake, database: RegionDatabase, tmp_path: Path, point: str) -> None:
     fill(lake, 1, 5)
     before = ids(lake)

@@ -20,7 +20,7 @@ from tests.support.regional import RegionDatabase
 from web.http.problems import Problem
 from web.openapi.routes import publish
 
-EXAMPLES = 15
+EXAMPLES = 10
 METHODS = {"get", "post", "patch", "put", "delete"}
 NOT_OF_THE_API = {"forbidden", "webhook_rejected"}  # the console's, and what gateways are told
 

@@ -203,14 +203,14 @@ def test_the_dial_that_answers_500_after_charging(psp: Psp) -> None:
 
 def test_the_dial_that_turns_the_order_of_webhooks_round(psp: Psp) -> None:
     psp.control("faults", {"account": psp.account, "reorder_webhooks": 3})
-    ids = [psp.pay()["id"] for _ in range(3)]
+    ids = [psp.pay()["id"] for _ in range(4)]
     with psp.database.transaction() as connection:
         rows = connection.execute(
-            "SELECT body::jsonb -> 'data' ->> 'id' AS id FROM webhook_events"
-            " WHERE body::jsonb -> 'data' ->> 'id' = ANY(%s) ORDER BY send_after",
+            "SELECT send_after - created_at AS wait FROM webhook_events"
+            " WHERE body::jsonb -> 'data' ->> 'id' = ANY(%s) ORDER BY created_at",
             [ids],
         ).fetchall()
-    assert [row["id"] for row in rows] == ids[::-1]
+    assert [row["wait"] / timedelta(milliseconds=200) for row in rows] == [3, 2, 1, 0]
 
 
 def test_old_idempotency_keys_are_forgotten(psp: Psp) -> None:

@@ -156,10 +156,10 @@ def test_a_value_that_comes_back_is_found(bureau: Bureau, office: Office, asking
 
 
 FAULTS = (
-    "retention.after_begin",
+    pytest.param("retention.after_begin", marks=pytest.mark.campaign),
     "retention.before_commit",
-    "retention.after_database",
-    "retention.before_swap",
+    pytest.param("retention.after_database", marks=pytest.mark.campaign),
+    pytest.param("retention.before_swap", marks=pytest.mark.campaign),
     "retention.after_swap",
 )
 
