@@ -21,7 +21,7 @@ import duckdb
 from regions.errors import UsageError
 from regions.funnels import load_funnels
 from warehouse.build_record import BuildRecord, BuildStatus
-from warehouse.dbt_runner import TransformError, TransformResult
+from warehouse.dbt_runner import TransformError, TransformResult, is_regional, plan_of
 from warehouse.inputs import Inputs, RunParameters, write_inputs
 from warehouse.pointer import PARTS, build_path, one_writer, published_number, switch
 from warehouse.recon_runs import breaks_file, keep_breaks, run_before
@@ -173,7 +173,7 @@ class Warehouse:
             status=done,
             failure=None,
             warnings=tuple(dict.fromkeys((*record.warnings, *result.warnings))),
-            table_rows=self._count_rows(record.number),
+            table_rows=self._count_rows(record.number, known=record.table_rows),
             increment=increment,
         )
         built.save(self.folder)
@@ -233,13 +233,20 @@ class Warehouse:
     def _parameters(self, record: BuildRecord) -> RunParameters:
         return RunParameters(self.region.code, self.region.timezone, record.business_date, self.region.currencies[0])
 
-    def _count_rows(self, number: int) -> dict[str, int]:
+    def _count_rows(self, number: int, known: Mapping[str, int]) -> dict[str, int]:
+        """Rows of every mart; of those in `known` only what reconciliation makes is counted again."""
+        again = {node.name for node in plan_of(self._work).nodes if is_regional(node, recon=True)}
         with duckdb.connect(str(self.path(number)), read_only=True) as connection:
             names = connection.execute(
                 "SELECT table_name FROM information_schema.tables WHERE table_schema = 'main' ORDER BY table_name"
             ).fetchall()
-            counts = (connection.execute(f'SELECT count(*) FROM "{name}"').fetchone() for (name,) in names)  # noqa: S608 - our models' names
-            return {name: count[0] for (name,), count in zip(names, counts, strict=True) if count}
+            kept = {name: known[name] for (name,) in names if name in known and name not in again}
+            counts = {
+                name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()  # noqa: S608 - our models' names
+                for (name,) in names
+                if name not in kept
+            }
+            return dict(sorted((kept | {name: count[0] for name, count in counts.items() if count}).items()))
 
     def _prune(self) -> None:
         """Remove old files; records stay, so that a date can be rerun on its inputs. Open readers keep their file."""

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from warehouse.dbt_plan import Node
     from warehouse.increments import Key
 
-PART_ROWS = 100_000  # up to here a table is copied: quicker, and the build stays one file
+PART_ROWS = (
+    10_000  # up to here a table is copied: quicker, and the build stays one file; beyond, a day would pay for history
+)
 PARTS_MAX = 48  # of one model; then the smaller half becomes one file
 BUILD: Final = "_build"
 

@@ -50,18 +50,15 @@ _ITEMS: Final = """
     SELECT item_id FROM base.intermediate.int_modified_pairs WHERE line_id IN (SELECT id FROM affected_line)
     UNION ALL
     SELECT item_id FROM base.intermediate.int_booked_items
-     WHERE movement_reference IN (
-        SELECT unnest([psp_reference, modification_reference]) FROM whole.settlement_lines
-         WHERE line_id IN (SELECT id FROM affected_line))
-    UNION ALL
-    SELECT item_id FROM base.intermediate.int_booked_items
-     WHERE movement_merchant_reference IN (
-        SELECT unnest([merchant_reference, modification_merchant_reference]) FROM whole.settlement_lines
-         WHERE line_id IN (SELECT id FROM affected_line))
-    UNION ALL
-    SELECT item_id FROM base.intermediate.int_booked_items
-     WHERE payment_reference IN (
-        SELECT psp_reference FROM whole.settlement_lines WHERE line_id IN (SELECT id FROM affected_line))"""
+     WHERE movement_reference IN (SELECT unnest([psp_reference, modification_reference]) FROM told)
+        OR movement_merchant_reference IN (
+            SELECT unnest([merchant_reference, modification_merchant_reference]) FROM told)
+        OR payment_reference IN (SELECT psp_reference FROM told)"""
+# What the affected lines say, read once: the lake has every line that there ever was.
+_TOLD: Final = """
+    CREATE OR REPLACE TEMP TABLE told AS
+    SELECT psp_reference, merchant_reference, modification_reference, modification_merchant_reference
+      FROM whole.settlement_lines WHERE line_id IN (SELECT id FROM affected_line)"""
 # A refund, and a capture, is told with its payment.
 _PAYMENTS: Final = """
     SELECT payment_id FROM build.staging.stg_refund_succeeded WHERE refund_id IN (SELECT id FROM affected_item)
@@ -97,6 +94,8 @@ def find_affected(connection: duckdb.DuckDBPyConnection) -> None:
             f"INSERT INTO {table} SELECT DISTINCT found.id FROM ({query}) AS found (id) "  # noqa: S608 - constants
             f"WHERE found.id IS NOT NULL AND found.id NOT IN (SELECT id FROM {table})"
         )
+        if query == _LINES:
+            connection.execute(_TOLD)
 
 
 def fill_scratch(connection: duckdb.DuckDBPyConnection) -> None:
