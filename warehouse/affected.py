@@ -32,6 +32,11 @@ _DECLARED_AGAIN = """
     SELECT payment_id FROM base.main.fct_payments AS p JOIN declared AS d ON p.merchant_id = d.merchant_id
      WHERE coalesce(p.succeeded_at, p.created_at) >= d.declared_at"""
 
+# A dispute's journal may come without any other news of it, when an inquiry becomes a chargeback.
+_OF_DISPUTES = """
+    SELECT payment_id FROM base.staging.stg_dispute_opened WHERE dispute_id IN (
+        SELECT source_id FROM warehouse.staging.stg_journal_posted WHERE starts_with(kind, 'dispute'))"""
+
 
 def find_affected(connection: duckdb.DuckDBPyConnection, staged: Iterable[Node]) -> None:
     """Fill one temporary table per kind of object, `affected_<kind>(id)`, until no object is connected to another."""
@@ -49,7 +54,7 @@ def find_affected(connection: duckdb.DuckDBPyConnection, staged: Iterable[Node])
     _add(connection, "link", (_ids(name, "link_id") for name in links))
     for kind in ("payment", "refund", "capture"):
         _add(connection, kind, [f"{_ids('stg_journal_posted', 'source_id')} WHERE kind = '{kind}'"])
-    told = [_lookup(f"stg_{kind}_created", kind, "payment") for kind in ("refund", "capture")]
+    told = [_lookup(f"stg_{kind}_created", kind, "payment") for kind in ("refund", "capture")] + [_OF_DISPUTES]
     _add(connection, "payment", [_RATED_AGAIN, _DECLARED_AGAIN, *told])
     told = [_lookup(f"stg_payment_{event}", "payment", "session") for event in ("created", "succeeded")]
     _add(connection, "session", told)

@@ -80,6 +80,7 @@ TRADE: Final[Mapping[str, Key]] = {
     "int_journal_entries": Key("journal", "journal_id"),
     "int_merchant_currencies": Key("merchant", "merchant_id"),
     "int_captures": Key("payment", "payment_id"),
+    "int_dispute_movements": Key("journal", "item_id"),
     "int_payment_attempts": Key("payment", "payment_id"),
     "int_payment_fx": Key("payment", "payment_id"),
     "int_session_steps": Key("session", "session_id"),

@@ -71,11 +71,12 @@ _PAIRED = """
 _BREAKS = """
     SELECT break_id FROM base.main.fct_recon_breaks
      WHERE line_id IN (SELECT id FROM affected_line) OR item_id IN (SELECT id FROM affected_item)"""
-_READ: Final = {  # what the models of reconciliation read of the other models, and the column that names the movement
-    "intermediate.int_captures": "item_id",
-    "staging.stg_payment_succeeded": "payment_id",
-    "staging.stg_refund_succeeded": "refund_id",
-    "intermediate.int_journal_entries": "source_id",
+_READ: Final = {  # what the models of reconciliation read of the other models, and the columns that name the movement
+    "intermediate.int_captures": ("item_id",),
+    "intermediate.int_dispute_movements": ("item_id",),
+    "staging.stg_payment_succeeded": ("payment_id",),
+    "staging.stg_refund_succeeded": ("refund_id",),
+    "intermediate.int_journal_entries": ("source_id", "journal_id"),
 }
 
 
@@ -107,9 +108,7 @@ def fill_scratch(connection: duckdb.DuckDBPyConnection) -> None:
     )
     connection.execute("CREATE SCHEMA IF NOT EXISTS warehouse.intermediate")
     connection.execute("CREATE TABLE warehouse.intermediate.currencies AS FROM build.intermediate.currencies")
-    for name, column in _READ.items():
+    for name, columns in _READ.items():
+        condition = " OR ".join(f"{column} IN (SELECT id FROM affected_item)" for column in columns)  # noqa: S608 - constants
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS warehouse.{name.partition('.')[0]}")
-        connection.execute(
-            f"CREATE TABLE warehouse.{name} AS FROM build.{name} "  # noqa: S608 - constants
-            f"WHERE {column} IN (SELECT id FROM affected_item)"
-        )
+        connection.execute(f"CREATE TABLE warehouse.{name} AS FROM build.{name} WHERE {condition}")

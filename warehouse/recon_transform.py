@@ -44,6 +44,7 @@ _FROM_OUTSIDE: Final = {
     "source.meridian.lake.run",
     "source.meridian.lake.settlement_lines",
     "model.meridian.int_captures",
+    "model.meridian.int_dispute_movements",
     "model.meridian.stg_payment_succeeded",
     "model.meridian.stg_refund_succeeded",
     "model.meridian.int_journal_entries",

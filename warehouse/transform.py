@@ -179,7 +179,7 @@ def _keep_touched(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CREATE SCHEMA IF NOT EXISTS build.parts")
     connection.execute(
         "CREATE TABLE build.parts.touched AS SELECT id FROM affected_payment UNION SELECT id FROM affected_refund "
-        "UNION SELECT id FROM affected_capture"
+        "UNION SELECT id FROM affected_capture UNION SELECT item_id FROM warehouse.intermediate.int_dispute_movements"
     )
 
 

@@ -60,7 +60,25 @@
 
 {# Kinds of lines that move a payer's money, or may: what must be explained. #}
 {% macro movement_kinds() -%}
-    'payment', 'payment_reversal', 'refund', 'refund_reversal', 'chargeback', 'chargeback_reversal', 'unknown'
+    'payment', 'payment_reversal', 'refund', 'refund_reversal', 'chargeback', 'second_chargeback', 'chargeback_reversal', 'unknown'
+{%- endmacro %}
+
+{# Kinds of lines about disputes. #}
+{% macro dispute_kinds() -%}
+    'chargeback', 'second_chargeback', 'chargeback_reversal'
+{%- endmacro %}
+
+{# What a journal books, in the words of settlement lines. #}
+{% macro booked_kind(kind) -%}
+    case {{ kind }}
+        when 'capture' then 'payment' when 'dispute' then 'chargeback' when 'dispute_again' then 'second_chargeback'
+        when 'dispute_won' then 'chargeback_reversal' else {{ kind }}
+    end
+{%- endmacro %}
+
+{# Kinds of the journals that originate a movement at a gateway. What reconciliation posts is none of them. #}
+{% macro originating_kinds() -%}
+    'payment', 'capture', 'refund', 'dispute', 'dispute_again', 'dispute_won'
 {%- endmacro %}
 
 {# A line and an item of one account at a gateway, and of one kind. #}

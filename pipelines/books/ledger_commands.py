@@ -1,5 +1,6 @@
 """`meridian recon revalue | export | invoices`: what the period's end and other ledgers need."""
 
+import csv
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -51,6 +52,9 @@ def export_journals(
         str, typer.Option("--layout", help="generic, xero, quickbooks, netsuite or camt053.")
     ] = "generic",
     account: Annotated[str | None, typer.Option("--account", help="The ledger account of a camt053.")] = None,
+    chart: Annotated[
+        Path | None, typer.Option("--chart", help="A CSV of two columns: our account, and what that ledger calls it.")
+    ] = None,
     *,
     live: Annotated[bool, typer.Option("--live/--test", help="Live money, or test.")] = False,
 ) -> None:
@@ -72,7 +76,7 @@ def export_journals(
             moment = datetime.now(UTC)
             content = erp.to_camt053(build, account, first, last, livemode=live, region=region, now=moment)
         else:
-            content = erp.to_csv(erp.entries(build, first, last, livemode=live), layout)
+            content = erp.to_csv(erp.entries(build, first, last, livemode=live), layout, _chart(chart))
     write_file(out, content.encode())
     typer.echo(f"{out}: journals of {first} to {last}")
 
@@ -96,6 +100,17 @@ def make_invoices(
     with open_published(Warehouse.open(home, environment("reader"))) as build:
         found = invoices(build, day, load_pricing(), livemode=live, merchant_id=merchant)
     typer.echo(json.dumps(found, indent=1))
+
+
+def _chart(path: Path | None) -> dict[str, str]:
+    """Accounts by what another ledger calls them."""
+    if path is None:
+        return {}
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return dict(csv.reader(file))  # raises ValueError for a line of one column, or of three
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} is no chart of accounts, two columns a line: {error}") from error
 
 
 def _check_day(last: date, business_date: date) -> None:

@@ -44,7 +44,7 @@ _MART_REFUNDED = """
 _MART_FUNNEL = "SELECT count(*), count(submitted_at), count(succeeded_at) FROM fct_funnel_sessions"
 _MART_STATUSES = "SELECT status, count(*) FROM fct_payments GROUP BY status"
 _MART_LINES = """
-    SELECT count(*), count(*) FILTER (WHERE kind IN ('payment', 'refund', 'unknown')) FROM fct_settlement_lines
+    SELECT count(*), count(*) FILTER (WHERE is_movement) FROM fct_settlement_lines
 """
 _MART_MATCHES = "SELECT count(*) FROM fct_recon_matches"
 _MART_BREAKS = "SELECT class, psp_reference, line_id IS NOT NULL FROM fct_recon_breaks"
@@ -62,7 +62,7 @@ _MART_OPEN = """
 _MART_UNNAMED = """
     SELECT settled_currency,
            sum(settled_minor - CASE class WHEN 'amount' THEN booked_minor ELSE 0 END)::bigint FROM fct_recon_breaks
-     WHERE settled_minor IS NOT NULL AND class <> 'chargeback' GROUP BY settled_currency
+     WHERE settled_minor IS NOT NULL AND kind NOT LIKE '%chargeback%' GROUP BY settled_currency
 """
 _MART_UNDER_WAY = """
     SELECT currency, sum(amount_minor)::bigint FROM (

@@ -199,6 +199,22 @@ def test_an_item_that_never_settles_is_written_off_and_its_merchant_paid(books: 
     assert "write_offs:sandbox EUR" not in books.balances(payment, subject, made["id"])
 
 
+def test_a_chargeback_line_settles_the_dispute_that_we_booked_and_no_other_takes_it_twice(books: Books) -> None:
+    (dispute, moved), subject = books.dispute(600), line()
+    fact = settled(moved, -600, kind="chargeback")
+    assert counts(books.post((subject, fact))) == (1, 0, 0, 0)
+    assert books.balances(dispute, subject) == {
+        "bank_clearing:sandbox EUR": -600,
+        "disputes EUR": 600,
+        "reserve:disputes EUR": -600,
+        "merchant_payable_available EUR": 600,
+    }
+    assert books.post((line(), fact)).status_code == 409
+    alone = line()
+    books.post((alone, settled(None, -600, kind="chargeback")), merchant_id=None)
+    assert books.balances(alone) == {"bank_clearing:sandbox EUR": -600, "disputes:sandbox EUR": 600}
+
+
 def test_a_payout_that_never_arrives_is_written_off_by_two_and_taken_back_when_it_comes(books: Books) -> None:
     payout, entry, break_id = payout_id(), line(), new_id("break", "eu")
     books.post((payout, paid_out(800)), merchant_id=None)

@@ -270,7 +270,9 @@ def test_a_line_that_a_corrected_report_no_longer_has_is_taken_back(day: Reconci
 def test_journals_leave_for_other_ledgers_and_an_account_as_a_statement_that_foots(day: Reconciled) -> None:
     with open_published(day.bench.warehouse) as build:
         rows = erp.entries(build, SINCE, DAY + timedelta(9), livemode=False)
-        files = {layout: erp.to_csv(rows, layout) for layout in erp.LAYOUTS}
+        accounts = sorted({row["account"] for row in rows})
+        chart = {account: str(600 + number) for number, account in enumerate(accounts)}
+        files = {layout: erp.to_csv(rows, layout, chart) for layout in erp.LAYOUTS}
         now = datetime(2026, 3, 20, tzinfo=day.bench.region.tz)
         content = erp.to_camt053(
             build, "gateway_clearing:sandbox", DAY, DAY, livemode=False, region="eu", now=now

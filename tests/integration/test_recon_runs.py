@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 from pipelines.recon import manifest
 from pipelines.recon.proof import check_run
 from pipelines.recon.score import read_key, score
+from pipelines.recon.second.build import check_build
 from pipelines.recon.verdict import Verdict, verdict_of
 from regions.vault import open_vault
 from tests.support.warehouse import DAY, Bench, TradedDay, bench
@@ -64,6 +65,38 @@ def test_breaks_are_new_then_persist_and_are_resolved_once(runs: Runs) -> None:
     assert runs.rows(2, states) == [("persisting", "amount", DAY, 12, "8-30", "finance operations")]
     ids = [runs.rows(run, "SELECT break_id FROM rpt_recon_breaks WHERE class = 'amount'") for run in range(3)]
     assert ids[0] == ids[1] == ids[2]
+
+
+def test_a_dispute_matches_its_line_though_of_its_journal_nothing_else_tells(tmp_path: Path) -> None:
+    with bench(tmp_path) as place:
+        day = TradedDay(place.region)
+        payments = [day.session("paid"), day.session("paid")]
+        disputes = [day.dispute(payment) for payment in payments]
+        place.ingest(day.events, 1)
+        place.land(day.report()[0])
+        place.build(DAY)
+        known = len(day.events)
+        day.items = []
+        for one in disputes:
+            day.charge_back(one)
+        place.ingest(day.events[known:], 2)
+        line, other = day.items
+        day.items = [line, replace(other, dispute_id="another", attempt_reference="att-x")]
+        place.land(day.report(batch_number=2)[0], ONE)
+        place.build(ONE)
+        record = place.warehouse.records()[-1]
+        assert record.increment is not None
+        assert record.increment.base is not None
+        path = place.warehouse.path(record.number)
+        assert check_build(path, place.region, ONE) == []
+        with duckdb.connect(str(path), read_only=True) as connection:
+            columns = "pass, settled_on, amount_minor, adjustment_minor"
+            matches = f"SELECT {columns} FROM fct_recon_matches WHERE kind = 'chargeback'"
+            assert connection.execute(matches).fetchall() == [("exact", ONE, line.amount_minor, 0)]
+            breaks = connection.execute("SELECT class, amount_minor FROM fct_recon_breaks ORDER BY ALL").fetchall()
+            assert breaks == [("chargeback", other.amount_minor), ("missing_at_gateway", -other.amount_minor)]
+            summary = "SELECT sum(disputed_minor), sum(abs(unexplained_minor)) FROM rpt_recon_summary"
+            assert connection.execute(summary).fetchone() == (-line.amount_minor - other.amount_minor, 0)
 
 
 def test_each_run_is_compared_with_the_one_before(runs: Runs) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipelines.recon.second.bridge import residuals
 from pipelines.recon.second.build import differences, read_outcome, read_rules
 from pipelines.recon.second.passes import reconcile
-from pipelines.recon.second.rows import MOVEMENTS, Item, Line, Rules
+from pipelines.recon.second.rows import DISPUTES, MOVEMENTS, Item, Line, Rules
 from warehouse.dbt_runner import PROJECT, compiled_sql
 
 DAY = date(2026, 3, 14)
@@ -72,7 +72,7 @@ def engine(compiled: dict[str, str]) -> Iterator[duckdb.DuckDBPyConnection]:
         )
         connection.execute(
             """CREATE TABLE warehouse.intermediate.int_journal_entries (
-                 source_id text, kind text, livemode boolean, region text, account text, currency text,
+                 journal_id text, source_id text, kind text, livemode boolean, region text, account text, currency text,
                  amount_minor bigint, accounting_date date)"""
         )
         for schema, names in MODELS.items():
@@ -109,10 +109,13 @@ def fill(engine: duckdb.DuckDBPyConnection, items: Sequence[Item], lines: Sequen
     for x in lines:
         kind = KINDS.get(x.type, "unknown")
         is_second = kind in {"refund", "refund_reversal"}
+        names = x.modification_reference if is_second else x.psp_reference
+        if kind in DISPUTES:
+            names = x.modification_reference or x.psp_reference
         engine.execute(
             f"INSERT INTO warehouse.main.fct_settlement_lines VALUES ({', '.join('?' * 23)})",
             [x.line_id, False, "eu", *PLACE[1:], x.report_date, x.batch_number, x.line_number, x.type, kind,
-             kind in MOVEMENTS, x.psp_reference, x.modification_reference if is_second else x.psp_reference,
+             kind in MOVEMENTS, x.psp_reference, names,
              x.modification_merchant_reference if is_second else x.merchant_reference, x.payment_method, x.currency,
              x.gross_minor, x.exchange_rate, x.net_currency, x.net_minor, x.fees_minor, x.created_at, x.closed_at],
         )  # fmt: skip
@@ -123,8 +126,16 @@ def fill(engine: duckdb.DuckDBPyConnection, items: Sequence[Item], lines: Sequen
              i.merchant_reference, i.currency, i.amount_minor, i.occurred_at, i.booked_on],
         )  # fmt: skip
         engine.execute(
-            "INSERT INTO warehouse.intermediate.int_journal_entries VALUES (?, ?, false, 'eu', ?, ?, ?, ?)",
-            [i.item_id, i.kind, "gateway_clearing:sandbox", i.currency, i.amount_minor, i.booked_on],
+            "INSERT INTO warehouse.intermediate.int_journal_entries VALUES (?, ?, ?, false, 'eu', ?, ?, ?, ?)",
+            [
+                i.item_id,
+                f"d-{i.item_id}" if i.kind in JOURNALS else i.item_id,
+                JOURNALS.get(i.kind, i.kind),
+                "gateway_clearing:sandbox",
+                i.currency,
+                i.amount_minor,
+                i.booked_on,
+            ],
         )
 
 
@@ -138,7 +149,8 @@ TYPES = st.sampled_from(
      "MatchedStatement", "ManualCorrected", "Balancetransfer", "MiscCosts"]
 )  # fmt: skip
 FEES, METHODS = st.sampled_from([0, 1, 2, 5]), st.sampled_from(["visa", "amex", None])
-NEGATIVE = {"refund", "payment_reversal", "chargeback"}
+NEGATIVE = {"refund", "payment_reversal", "chargeback", "second_chargeback"}
+JOURNALS = {"chargeback": "dispute", "second_chargeback": "dispute_again", "chargeback_reversal": "dispute_won"}
 MOMENTS = st.builds(
     lambda days, hours: datetime.combine(DAY, time(12), UTC) - timedelta(days=days) + timedelta(hours=hours),
     st.sampled_from([0, 1, 3, 8]),
@@ -148,11 +160,12 @@ MOMENTS = st.builds(
 
 @st.composite
 def worlds(draw: st.DrawFn) -> tuple[list[Item], list[Line]]:
-    keys = draw(st.lists(st.tuples(st.sampled_from(["payment", "refund"]), REFERENCES), unique=True, max_size=5))
+    kinds = st.sampled_from(["payment", "payment", "refund", *JOURNALS])
+    keys = draw(st.lists(st.tuples(kinds, REFERENCES), unique=True, max_size=6))
     items = []
     for n, (kind, reference) in enumerate(keys):
-        at, sign = draw(MOMENTS), -1 if kind == "refund" else 1
-        payment = draw(REFERENCES) if kind == "refund" else reference
+        at, sign = draw(MOMENTS), -1 if kind in NEGATIVE else 1
+        payment = reference if kind == "payment" else draw(REFERENCES)
         items.append(
             Item(
                 f"i{n}", kind, PLACE, payment, reference, f"our-{reference}", draw(CURRENCIES), sign * draw(AMOUNTS),
@@ -192,7 +205,8 @@ def test_sql_finds_what_the_second_implementation_finds_in_any_order(
     first = read_outcome(engine)
     assert differences(first, reconcile(lines, items, rules)) == []
     rows = engine.execute(
-        "SELECT unexplained_minor, settled_minor, captured_minor - refunded_minor FROM warehouse.rpt_recon_summary"
+        "SELECT unexplained_minor, settled_minor, captured_minor - refunded_minor - disputed_minor "
+        "FROM warehouse.rpt_recon_summary"
     ).fetchall()
     assert all(row[0] == 0 for row in rows), rows
     assert sum(row[1] for row in rows) == sum(x.gross_minor for x in lines if rules.is_movement(x.type))
@@ -250,6 +264,40 @@ def test_parts_of_a_payment_are_one_match_and_what_undoes_itself_is_none_of_ours
         ("offset", frozenset({"l3", "l4"}), frozenset()),
     }
     assert found.breaks == {("split", "l1", None)}
+
+
+def test_a_dispute_that_we_booked_explains_its_line_and_one_that_we_did_not_is_a_break_of_its_class(
+    engine: duckdb.DuckDBPyConnection, rules: Rules
+) -> None:
+    at = datetime.combine(DAY, time(9), UTC)
+    taken = Item("i1", "chargeback", PLACE, "r1", "d1", "our-r1", "EUR", -100, at, DAY)
+    items = [
+        taken,
+        replace(taken, item_id="i2", kind="chargeback_reversal", amount_minor=100),
+        replace(taken, item_id="i3", kind="second_chargeback"),
+        replace(taken, item_id="i4", reference="d2", payment_reference="r2", merchant_reference="our-r2"),
+        replace(taken, item_id="i5", reference="d3", payment_reference="r3", merchant_reference="our-r3"),
+    ]
+    line = Line(
+        "l1", "Chargeback", PLACE, "r1", "our-r1", "d1", None, "visa", "EUR", -100, None, "EUR", -100, 0, DAY, 1, 1,
+        at, at + timedelta(days=2),
+    )  # fmt: skip
+    lines = [
+        line,
+        replace(line, line_id="l2", type="ChargebackReversed", gross_minor=100, net_minor=100),
+        replace(line, line_id="l3", type="SecondChargeback"),
+        replace(line, line_id="l4", psp_reference="r2", modification_reference="d2", merchant_reference="our-r2",
+                gross_minor=-300, net_minor=-300),
+        replace(line, line_id="l5", psp_reference="r4", modification_reference="d4", merchant_reference="our-r4"),
+    ]  # fmt: skip
+    load(engine, items, lines)
+    found = read_outcome(engine)
+    assert differences(found, reconcile(lines, items, rules)) == []
+    assert found.matches == {"l1": ("exact", "i1"), "l2": ("exact", "i2"), "l3": ("exact", "i3")}
+    missing = {("missing_at_gateway", None, "i5")}
+    assert found.breaks == {("amount", "l4", "i4"), ("chargeback", "l5", None)} | missing - {
+        ("missing_at_gateway", None, item) for item in found.in_transit
+    }
 
 
 @pytest.mark.parametrize("seed", range(3))

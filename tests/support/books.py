@@ -18,6 +18,8 @@ from web import ledger
 from web.console.provision import provision
 from web.db.engine import Database
 from web.db.scope import Tenant, tenant_scope
+from web.disputes.domain import Step, entries
+from web.ledger.domain import MERCHANT_PAYABLE_PENDING
 
 AT = datetime(2026, 3, 14, 12, tzinfo=UTC)
 PASSWORD = "correct horse battery"
@@ -47,18 +49,24 @@ class Books:
 
     def pay(self, amount_minor: int, currency: str = "EUR", at: datetime = AT) -> str:
         """A payment that is booked: clearing against what we owe the merchant."""
-        region = load_region("eu")
-        database = Database(self.database.role_urls["web"], application_name="tests", pool_size=1)
         payment_id = new_id("payment", "eu")
+        self._book(ledger.payment_journal(payment_id, "sandbox", Money(amount_minor, currency), at))
+        return payment_id
+
+    def dispute(self, amount_minor: int, at: datetime = AT) -> tuple[str, str]:
+        """A dispute that took money back: its id, and the journal's, by which reconciliation knows the movement."""
+        dispute_id = new_id("dispute", "eu")
+        moved = entries(Step.TAKEN, "sandbox", MERCHANT_PAYABLE_PENDING, Money(amount_minor, "EUR"))
+        return dispute_id, self._book(ledger.Journal(Step.TAKEN.value, dispute_id, at, moved))
+
+    def _book(self, journal: ledger.Journal) -> str:
+        database = Database(self.database.role_urls["web"], application_name="tests", pool_size=1)
         tenant = Tenant("", self.database.merchant_id, livemode=False)
         try:
-            with tenant_scope(database, region, tenant, correlation_id="req", now=datetime.now(UTC)) as scope:
-                ledger.post_journal(
-                    scope, ledger.payment_journal(payment_id, "sandbox", Money(amount_minor, currency), at)
-                )
+            with tenant_scope(database, load_region("eu"), tenant, correlation_id="r", now=datetime.now(UTC)) as scope:
+                return ledger.post_journal(scope, journal)
         finally:
             database.dispose()
-        return payment_id
 
     def person(self, role: str = "finance", merchant_id: str | None = None) -> str:
         """The e-mail address of a new user of the console."""

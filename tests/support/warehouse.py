@@ -193,6 +193,49 @@ class TradedDay:
         )
         self.expected[f"refunded_{currency}"] += amount
 
+    def dispute(self, payment_id: str) -> str:
+        """An inquiry about a payment: no money has moved."""
+        dispute_id = new_id("dispute", self.region.code)
+        paid = self._paid(payment_id)
+        self._append(
+            "dispute.opened",
+            dispute_id,
+            dispute_id=dispute_id,
+            payment_id=payment_id,
+            amount_minor=paid["amount_minor"],
+            currency=paid["currency"],
+            gateway="sandbox",
+            gateway_account=paid["gateway_account"],
+            gateway_reference=self._reference(),
+            reason="fraudulent",
+            status="inquiry",
+            opened_at=self._now(),
+        )
+        return dispute_id
+
+    def charge_back(self, dispute_id: str) -> None:
+        """The inquiry has become a chargeback: of that only the journal tells."""
+        told = json.loads(next(e["data"] for e in self.events if e["subject"] == dispute_id))
+        paid, at = self._paid(told["payment_id"]), self._now()
+        self._journal("dispute", dispute_id, told["currency"], -told["amount_minor"], at)
+        self.items.append(
+            Item(
+                paid["gateway_reference"],
+                "",
+                paid["attempt_id"],
+                "visa",
+                told["currency"],
+                -told["amount_minor"],
+                datetime.fromisoformat(at),
+                dispute_id=told["gateway_reference"],
+                movement_id="m",
+            )
+        )
+
+    def _paid(self, payment_id: str) -> dict[str, Any]:
+        found = (e for e in self.events if e["type"] == "payment.succeeded" and e["subject"] == payment_id)
+        return dict(json.loads(next(found)["data"]))
+
     def _journal(self, kind: str, source_id: str, currency: str, amount: int, at: str) -> None:
         journal_id = new_id("journal", self.region.code)
         entries = [

@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 
 from regions.errors import UsageError
 from regions.money import Money
+from warehouse.reports import erp_rules
 from warehouse.reports.render import harmless
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ SELECT currency, coalesce(sum(amount_minor) FILTER (WHERE accounting_date < $sin
  WHERE livemode = $livemode AND account = $account AND accounting_date <= $until GROUP BY currency ORDER BY currency
 """
 NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
+JOURNAL_NO_LENGTH: Final = 21
 ID_LENGTH: Final = 35  # what ISO 20022 gives a message's id
 
 
@@ -60,8 +62,17 @@ def _memo(row: Row) -> str:
     return f"{row['kind']} {row['source_id']}"
 
 
+def _long_memo(row: Row) -> str:
+    return f"{_memo(row)}, journal {row['journal_id']}"
+
+
 def _day(form: str) -> Callable[[Row], str]:
     return lambda row: row["accounting_date"].strftime(form)
+
+
+def _number(row: Row) -> str:
+    """The end of the journal's id: its random part, and what QuickBooks has room for."""
+    return harmless(str(row["journal_id"])[-JOURNAL_NO_LENGTH:])
 
 
 def _field(name: str) -> Callable[[Row], str]:
@@ -82,9 +93,9 @@ LAYOUTS: Final[Mapping[str, tuple[tuple[str, Callable[[Row], str]], ...]]] = Map
             ("TrackingName1", lambda _: "Currency"), ("TrackingOption1", _field("currency")),
         ),
         "quickbooks": (
-            ("*JournalNo", _field("journal_id")), ("*JournalDate", _day("%m/%d/%Y")),
+            ("*JournalNo", _number), ("*JournalDate", _day("%m/%d/%Y")),
             ("*AccountName", _field("account")),
-            ("*Debits", _debit), ("*Credits", _credit), ("Description", _memo), ("Name", _field("merchant_id")),
+            ("*Debits", _debit), ("*Credits", _credit), ("Description", _long_memo), ("Name", _field("merchant_id")),
             ("Currency", _field("currency")),
         ),
         "netsuite": (
@@ -95,14 +106,22 @@ LAYOUTS: Final[Mapping[str, tuple[tuple[str, Callable[[Row], str]], ...]]] = Map
 )  # fmt: skip
 
 
-def to_csv(rows: Sequence[Row], layout: str) -> str:
-    """Journals in a layout; a decimal point, since programs read it. Raises UsageError for an unknown layout."""
+def to_csv(rows: Sequence[Row], layout: str, chart: Mapping[str, str] | None = None) -> str:
+    """Journals in a layout; a decimal point, since programs read it. `chart`: what that program calls our accounts.
+
+    Raises UsageError for an unknown layout, and for a file that the program would refuse, with the line and the rule.
+    """
     if layout not in LAYOUTS:
         raise UsageError(f"{layout!r} is no layout: use one of {', '.join((*LAYOUTS, 'camt053'))}")
+    called = chart or {}
+    named = [{**row, "account": called.get(row["account"], row["account"])} for row in rows]
+    names = [name for name, _ in LAYOUTS[layout]]
+    values = [[write(row) for _, write in LAYOUTS[layout]] for row in named]
+    erp_rules.check(layout, names, values)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow([name for name, _ in LAYOUTS[layout]])
-    writer.writerows([write(row) for _, write in LAYOUTS[layout]] for row in rows)
+    writer.writerow(names)
+    writer.writerows(values)
     return out.getvalue()
 
 

@@ -12,6 +12,8 @@ FX_REALISED: Final = "fx_gain_loss:realised"
 FX_MARKUP: Final = "fx_gain_loss:gateway_markup"
 FX_UNREALISED: Final = "fx_gain_loss:unrealised"
 PAID_OUT: Final = ":paid_out"
+BY_SOURCE: Final = frozenset({"payment", "capture", "refund"})  # items that are called what their journal books
+BY_JOURNAL: Final = frozenset({"dispute", "dispute_again", "dispute_won"})  # and those that move more than once
 FEE_PARTS: Final = ("commission", "markup", "scheme", "interchange")
 
 # Lines that move no payer's money of ours, by what kind of line they are; any other kind waits in suspense.
@@ -19,6 +21,7 @@ _ACCOUNT_OF_KIND: Final[Mapping[str, str]] = MappingProxyType(
     {
         "fee": "gateway_fees:{gateway}:transaction",
         "chargeback": "disputes:{gateway}",
+        "second_chargeback": "disputes:{gateway}",
         "chargeback_reversal": "disputes:{gateway}",
         "reserve": "reserve:{gateway}",
         "carry": "gateway_carry:{gateway}",

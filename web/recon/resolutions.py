@@ -13,7 +13,7 @@ from web.recon.models import Resolution
 from web.recon.schemas import DecideResolution, ProposeResolution
 
 LOCK = "resolutions"
-_BOOKED = {"payment", "capture", "refund"}
+_BOOKED = domain.BY_SOURCE | domain.BY_JOURNAL
 
 
 def propose(scope: Scope, asked: ProposeResolution, person: str, key: str) -> tuple[Resolution, bool]:

@@ -23,7 +23,6 @@ KINDS: Final[Mapping[str, str]] = MappingProxyType(
         "revaluation": "fx_revaluation",
     }
 )
-_BOOKED = {"payment", "capture", "refund"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,9 @@ def _post(
 
 
 def _booked(scope: Scope, items: Sequence[str]) -> dict[str, Posted]:
-    return {found.source_id: found for found in journals.journals_of(scope, items) if found.kind in _BOOKED}
+    found = journals.journals_of(scope, items)
+    by_source = {one.source_id: one for one in found if one.kind in domain.BY_SOURCE}
+    return by_source | {one.id: one for one in found if one.kind in domain.BY_JOURNAL}
 
 
 _ENTRIES: Final[Mapping[str, Callable[[Mapping[str, Any], Posted | None], tuple[Entry, ...]]]] = MappingProxyType(

@@ -6,7 +6,7 @@ with items as (
 ledger as (
     select livemode, currency, sum(amount_minor) as amount_minor
     from {{ ref('int_journal_entries') }}
-    where account like 'gateway_clearing:%' and kind in ('payment', 'capture', 'refund')
+    where account like 'gateway_clearing:%' and kind in ({{ originating_kinds() }})
     group by all
 )
 

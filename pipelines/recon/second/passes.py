@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 from math import ceil, floor
 
-from pipelines.recon.second.rows import FAMILIES, MOVEMENTS, PAIRED, Item, Line, Outcome, Place, Rules, Terms
+from pipelines.recon.second.rows import DISPUTES, FAMILIES, MOVEMENTS, PAIRED, Item, Line, Outcome, Place, Rules, Terms
 
 _EQUAL = frozenset({"exact", "modification"})
 
@@ -40,7 +40,7 @@ class _Reconciliation:
 
     def run(self) -> Outcome:
         moving = [line for line in self._lines if self._kind(line) in MOVEMENTS]
-        self._pair([line for line in moving if self._kind(line) in PAIRED])
+        self._pair([line for line in moving if self._kind(line) in PAIRED | DISPUTES])
         left = [line for line in moving if not self._take_equal(line)]
         self._group(left)
         self._offset(left)
@@ -66,6 +66,8 @@ class _Reconciliation:
         is_asked_for = (line.modification_merchant_reference or "").startswith("cap_")  # a capture names itself too
         if is_asked_for or self._kind(line) in {"refund", "refund_reversal"}:
             return line.modification_reference, line.modification_merchant_reference
+        if self._kind(line) in DISPUTES:
+            return line.modification_reference or line.psp_reference, line.merchant_reference
         return line.psp_reference, line.merchant_reference
 
     # ------------------------------------------------------------------------------------------------ passes 1 and 2
@@ -152,7 +154,7 @@ class _Reconciliation:
         item_id = item.item_id if item else None
         if kind == "unknown":
             self._found.breaks.add(("unknown_type", line.line_id, None))
-        elif kind in {"chargeback", "chargeback_reversal"}:
+        elif kind in DISPUTES and item is None:
             self._found.breaks.add(("chargeback", line.line_id, None))
         elif item is None:
             self._found.breaks.add(("missing_with_us", line.line_id, None))
@@ -188,7 +190,8 @@ class _Reconciliation:
             is_early = line.created_at < item.occurred_at - timedelta(days=terms.early_days_max)
             is_late = line.created_at > item.occurred_at + timedelta(hours=terms.late_hours_max)
             is_slow = (line.report_date - item.booked_on).days > terms.transit_days_max
-            if self._ranks[line_id] == 1 and (is_early or is_late or is_slow):
+            is_news = self._kind(line) in DISPUTES  # of a dispute we hear when its news comes
+            if self._ranks[line_id] == 1 and not is_news and (is_early or is_late or is_slow):
                 self._found.breaks.add(("timing", line_id, None))
 
     def _check_fees(self, line: Line) -> None:

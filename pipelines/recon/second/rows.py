@@ -8,10 +8,17 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 MOVEMENTS = frozenset(
-    {"payment", "payment_reversal", "refund", "refund_reversal", "chargeback", "chargeback_reversal", "unknown"}
+    {"payment", "payment_reversal", "refund", "refund_reversal", "unknown"}
+    | {"chargeback", "second_chargeback", "chargeback_reversal"}
 )
-FAMILIES = {"payment_reversal": "payment", "refund_reversal": "refund", "chargeback_reversal": "chargeback"}
+FAMILIES = {
+    "payment_reversal": "payment",
+    "refund_reversal": "refund",
+    "second_chargeback": "chargeback",
+    "chargeback_reversal": "chargeback",
+}
 PAIRED = frozenset({"payment", "refund"})
+DISPUTES = frozenset({"chargeback", "second_chargeback", "chargeback_reversal"})
 Place = tuple[bool, str, str]  # livemode, gateway, gateway account
 
 

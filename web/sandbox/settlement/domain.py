@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from regions.money import exponent
 
-LineType = Literal["Settled", "Refunded", "Fee", "MerchantPayout", "Chargeback", "Enchantment"]  # the last is nobody's
+LineType = Literal["Settled", "Refunded", "Fee", "MerchantPayout", "Chargeback", "ChargebackReversed", "Enchantment"]
+# The last is nobody's.
 
 _BOOKING_TIME = time(23, 59, 59)  # a batch is booked after everything that it holds
 _PARTS = 1_000_000
@@ -45,6 +46,8 @@ class Item:
     created_at: datetime
     refund_id: str | None = None
     own_reference: str | None = None  # the merchant's, of the refund or of the capture that it asked for
+    dispute_id: str | None = None  # then nothing was captured or refunded: the dispute took it, or gave it back
+    movement_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,8 @@ def transaction_fee_minor(currency: str) -> int:
 
 def line_of(item: Item, booked_at: datetime) -> Line:
     """The line of a payment or of a refund. Refunds are free."""
+    if item.dispute_id is not None:
+        return _disputed(item, item.dispute_id, booked_at)
     is_refund = item.refund_id is not None
     fees = Fees() if is_refund else fees_of(item.amount_minor, item.brand)
     gross_minor = -item.amount_minor if is_refund else item.amount_minor
@@ -125,6 +130,24 @@ def line_of(item: Item, booked_at: datetime) -> Line:
         markup_minor=fees.markup_minor,
         scheme_minor=fees.scheme_minor,
         interchange_minor=fees.interchange_minor,
+    )
+
+
+def _disputed(item: Item, dispute_id: str, booked_at: datetime) -> Line:
+    """The line of a chargeback or of its reversal: it names the payment, and the dispute as what modified it."""
+    return Line(
+        type="Chargeback" if item.amount_minor < 0 else "ChargebackReversed",
+        created_at=item.created_at,
+        booked_at=booked_at,
+        psp_reference=item.payment_id,
+        merchant_reference=item.attempt_reference,
+        payment_method=item.brand,
+        variant=_VARIANTS.get(item.brand, item.brand),
+        modification_reference=dispute_id,
+        gross_currency=item.currency,
+        gross_minor=item.amount_minor,
+        net_currency=item.currency,
+        net_minor=item.amount_minor,
     )
 
 

@@ -28,9 +28,19 @@ SELECT p.id AS payment_id, '' AS capture_reference, p.reference AS attempt_refer
  WHERE r.account = %s AND r.status = 'succeeded' AND r.batch_id IS NULL AND r.succeeded_at < %s
  ORDER BY r.created_at, r.id FOR UPDATE OF r
 """
+_DISPUTES = """
+SELECT p.id AS payment_id, '' AS capture_reference, p.reference AS attempt_reference,
+       coalesce(p.brand, p.method) AS brand, m.currency,
+       CASE m.kind WHEN 'chargeback' THEN -m.amount_minor ELSE m.amount_minor END AS amount_minor,
+       m.moved_at AS created_at, m.dispute_id, m.id AS movement_id
+  FROM dispute_movements AS m JOIN payments AS p ON p.id = m.payment_id
+ WHERE m.account = %s AND m.batch_id IS NULL AND m.moved_at < %s
+ ORDER BY m.moved_at, m.id FOR UPDATE OF m
+"""
 _LATER = """
 SELECT (SELECT count(*) FROM captures WHERE account = %(account)s AND status = 'succeeded' AND batch_id IS NULL)
-     + (SELECT count(*) FROM refunds WHERE account = %(account)s AND status = 'succeeded' AND batch_id IS NULL) AS later
+     + (SELECT count(*) FROM refunds WHERE account = %(account)s AND status = 'succeeded' AND batch_id IS NULL)
+     + (SELECT count(*) FROM dispute_movements WHERE account = %(account)s AND batch_id IS NULL) AS later
 """
 
 
@@ -56,15 +66,15 @@ def lock(connection: Conn, account: str) -> None:
 
 
 def unbatched(connection: Conn, account: str, before: datetime) -> list[Item]:
-    """Payments and refunds that no batch holds, done before an instant, locked."""
+    """Payments, refunds and what disputes moved that no batch holds, done before an instant, locked."""
     items = []
-    for query in (_PAYMENTS, _REFUNDS):
+    for query in (_PAYMENTS, _REFUNDS, _DISPUTES):
         items += connection.cursor(row_factory=class_row(Item)).execute(query, [account, before]).fetchall()
-    return sorted(items, key=lambda item: (item.created_at, item.refund_id or item.payment_id))
+    return sorted(items, key=lambda item: (item.created_at, item.movement_id or item.refund_id or item.payment_id))
 
 
 def left_for_later(connection: Conn, account: str) -> int:
-    """How many payments and refunds still wait for a batch."""
+    """How many payments, refunds and movements of disputes still wait for a batch."""
     row = connection.execute(_LATER, {"account": account}).fetchone()
     return 0 if row is None else int(row["later"])
 
@@ -103,10 +113,12 @@ def insert(
     ):
         for number, line in enumerate(lines, start=1):
             copy.write_row((batch.id, number, *astuple(line)))
-    capture_ids = [item.capture_reference for item in items if item.refund_id is None]
+    capture_ids = [item.capture_reference for item in items if item.refund_id is None and item.movement_id is None]
+    movement_ids = [item.movement_id for item in items if item.movement_id is not None]
     refund_ids = [item.refund_id for item in items if item.refund_id is not None]
     connection.execute("UPDATE captures SET batch_id = %s WHERE id = ANY(%s)", [batch.id, capture_ids])
     connection.execute("UPDATE refunds SET batch_id = %s WHERE id = ANY(%s)", [batch.id, refund_ids])
+    connection.execute("UPDATE dispute_movements SET batch_id = %s WHERE id = ANY(%s)", [batch.id, movement_ids])
     return batch
 
 

@@ -30,6 +30,7 @@ COLUMNS = [
 ]
 _CATEGORIES = {
     "Settled": "charge", "Refunded": "refund", "Fee": "fee", "MerchantPayout": "payout", "Chargeback": "dispute",
+    "ChargebackReversed": "dispute_reversal",
 }  # fmt: skip
 
 

@@ -1,4 +1,5 @@
--- Every money movement that we booked and that a gateway must report: one per succeeded payment and per succeeded refund.
+-- Every money movement that we booked and that a gateway must report: one per succeeded payment and
+-- refund, and one for each time that a dispute took money back or returned it.
 with journals as (
     select distinct case kind when 'capture' then 'payment' else kind end as kind, source_id, accounting_date
     from {{ ref('int_journal_entries') }}
@@ -50,3 +51,5 @@ select
     coalesce(journals.accounting_date, {{ business_date('items.occurred_at') }}) as booked_on
 from items
 left join journals on items.kind = journals.kind and items.item_id = journals.source_id
+union all
+select * from {{ ref('int_dispute_movements') }}

@@ -43,7 +43,7 @@ families as (
         *,
         case kind
             when 'payment_reversal' then 'payment' when 'refund_reversal' then 'refund'
-            when 'chargeback_reversal' then 'chargeback' else kind
+            when 'chargeback_reversal' then 'chargeback' when 'second_chargeback' then 'chargeback' else kind
         end as family
     from lines
     where

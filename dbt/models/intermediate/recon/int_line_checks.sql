@@ -59,6 +59,7 @@ from ({{ ranked_pairs() }}) as pairs
 inner join {{ ref('gateway_terms') }} as terms on pairs.gateway = terms.gateway
 where
     pairs.line_rank = 1
+    and pairs.kind in ('payment', 'refund')  -- of a dispute we hear when its news comes
     and (
         pairs.created_at > pairs.occurred_at + terms.late_hours_max * interval 1 hour
         or pairs.created_at < pairs.occurred_at - terms.early_days_max * interval 1 day

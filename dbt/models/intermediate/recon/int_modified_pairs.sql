@@ -1,6 +1,6 @@
 -- Pass 2, modification: of the two references one alone, the gateway's before ours. A line goes to one item.
 with lines as (
-    select * from {{ ref('int_unpaired_lines') }} where kind in ('payment', 'refund')
+    select * from {{ ref('int_unpaired_lines') }} where kind in ('payment', 'refund', {{ dispute_kinds() }})
 ),
 
 named as (

@@ -2,10 +2,12 @@
 -- timing, split) is about a line whose gross is explained.
 with numbered as (
     select
-        *,
+        * replace (case when kind in ({{ dispute_kinds() }}) then payment_reference else movement_reference end as movement_reference),
         -- Lines that say the same are told apart by their order, so that every break keeps its id when a report is landed again.
         row_number() over (
-            partition by livemode, gateway, gateway_account, type, movement_reference, movement_merchant_reference
+            partition by
+                livemode, gateway, gateway_account, type,
+                case when kind in ({{ dispute_kinds() }}) then payment_reference else movement_reference end, movement_merchant_reference
             order by line_rank, settled_on, batch_number, line_number, line_id
         ) as occurrence
     from {{ ref('int_leftover_lines') }}
@@ -26,7 +28,7 @@ line_breaks as (
     select
         case
             when lines.kind = 'unknown' then 'unknown_type'
-            when lines.kind in ('chargeback', 'chargeback_reversal') then 'chargeback'
+            when lines.kind in ({{ dispute_kinds() }}) and lines.item_id is null then 'chargeback'
             when lines.item_id is null then 'missing_with_us'
             when lines.line_rank > 1 then 'duplicate'
             when lines.settled_currency != lines.booked_currency then 'currency'

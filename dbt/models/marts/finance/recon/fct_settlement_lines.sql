@@ -16,8 +16,9 @@ select
     modification_reference,
     modification_merchant_reference,
     -- What identifies the money movement itself: a refund, and a capture that we asked for, name the payment first and
-    -- themselves second.
+    -- themselves second. A chargeback names the payment first, and its dispute second.
     case
+        when types.kind in ({{ dispute_kinds() }}) then coalesce(nullif(modification_reference, ''), psp_reference)
         when types.kind in ('refund', 'refund_reversal') or starts_with(modification_merchant_reference, 'cap_') then modification_reference
         else psp_reference
     end as movement_reference,

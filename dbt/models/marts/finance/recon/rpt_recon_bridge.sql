@@ -26,7 +26,7 @@ facts as (
     union all
     select {{ place }}, currency, 'adjustments', sum(adjustment_minor) from matches where adjustment_minor != 0 group by all
     union all
-    select {{ place }}, settled_currency, case kind when 'refund' then 'refunded' else 'captured' end, sum(booked_minor)
+    select {{ place }}, settled_currency, case when kind = 'refund' then 'refunded' when kind in ({{ dispute_kinds() }}) then 'disputed' else 'captured' end, sum(booked_minor)
     from breaks where class = 'amount' group by all
     union all
     select

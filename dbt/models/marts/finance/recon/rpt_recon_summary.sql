@@ -12,11 +12,13 @@ ledger as (
         coalesce(items.gateway_account, 'unknown') as gateway_account,
         entries.currency,
         entries.accounting_date as business_date,
-        case entries.kind when 'capture' then 'payment' else entries.kind end as kind,
+        {{ booked_kind('entries.kind') }} as kind,
         entries.amount_minor
     from {{ ref('int_journal_entries') }} as entries
-    left join items on entries.source_id = items.item_id and case entries.kind when 'capture' then 'payment' else entries.kind end = items.kind
-    where entries.account like 'gateway_clearing:%' and entries.kind in ('payment', 'capture', 'refund')
+    left join items
+        on case when starts_with(entries.kind, 'dispute') then entries.journal_id else entries.source_id end = items.item_id
+        and {{ booked_kind('entries.kind') }} = items.kind
+    where entries.account like 'gateway_clearing:%' and entries.kind in ({{ originating_kinds() }})
 ),
 
 lines as (
@@ -40,6 +42,9 @@ facts as (
     union all
     select {{ place }}, currency, business_date, 'refunded', -sum(amount_minor), count(*)
     from ledger where kind = 'refund' group by all
+    union all
+    select {{ place }}, currency, business_date, 'disputed', -sum(amount_minor), count(*)
+    from ledger where kind in ({{ dispute_kinds() }}) group by all
     union all
     select {{ place }}, currency, report_date, 'settled', sum(gross_minor), count(*)
     from lines where is_movement group by all
@@ -91,6 +96,7 @@ summed as (
         currency,
         {{ total('captured') }} as captured_minor,
         {{ total('refunded') }} as refunded_minor,
+        {{ total('disputed') }} as disputed_minor,
         {{ total('settled') }} as settled_minor,
         {{ total('fees') }} as fees_minor,
         {{ total('payout') }} as payout_minor,
@@ -109,5 +115,5 @@ summed as (
 
 select
     *,
-    settled_minor - (captured_minor - refunded_minor) - timing_minor - adjustments_minor - in_transit_minor - breaks_minor as unexplained_minor
+    settled_minor - (captured_minor - refunded_minor - disputed_minor) - timing_minor - adjustments_minor - in_transit_minor - breaks_minor as unexplained_minor
 from summed

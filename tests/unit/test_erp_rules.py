@@ -1,0 +1,79 @@
+"""Files for other ledgers keep each program's documented rules, column by column, or are not written."""
+
+import csv
+import io
+from datetime import date
+from typing import Any
+
+import pytest
+
+from regions.errors import UsageError
+from regions.ids import new_id
+from warehouse.reports import erp
+from warehouse.reports.erp_rules import RULES, check
+
+ACCOUNTS = ("gateway_clearing:sandbox", "bank_clearing:sandbox:paid_out", "merchant_payable_pending")
+CHART = {name: str(600 + number) for number, name in enumerate(ACCOUNTS)}
+
+
+def journal(amounts: tuple[int, ...] = (1000, -250, -750), currency: str = "EUR") -> list[dict[str, Any]]:
+    journal_id, source = new_id("journal", "eu"), new_id("payment", "eu")
+    return [
+        {
+            "journal_id": journal_id, "line": line, "kind": "payment", "source_id": source,
+            "merchant_id": new_id("merchant", "eu"), "account": ACCOUNTS[line - 1], "currency": currency,
+            "amount_minor": amount, "accounting_date": date(2026, 3, 14),
+        }
+        for line, amount in enumerate(amounts, start=1)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("layout", erp.LAYOUTS)
+def test_every_layout_has_rules_and_its_files_keep_them(layout: str) -> None:
+    rows = journal() + journal((5, -2, -3), "JPY") + journal((1, -3, 2), "KWD")
+    read = list(csv.reader(io.StringIO(erp.to_csv(rows, layout, CHART))))
+    assert set(RULES[layout].columns) <= set(read[0])
+    check(layout, read[0], read[1:])  # as another program reads it
+    assert len(read) == 1 + len(rows)
+
+
+def test_journals_stay_apart_in_what_has_room_for_a_part_of_their_id() -> None:
+    rows = [row for _ in range(50) for row in journal()]
+    read = list(csv.DictReader(io.StringIO(erp.to_csv(rows, "quickbooks"))))
+    assert len({row["*JournalNo"] for row in read}) == 50
+
+
+def test_a_ledger_that_wants_codes_says_which_account_has_none() -> None:
+    with pytest.raises(UsageError, match=r"line 2: \*AccountCode is 'gateway_clearing:sandbox', .* 1 to 10"):
+        erp.to_csv(journal(), "xero")
+
+
+@pytest.mark.parametrize("layout", erp.LAYOUTS)
+def test_a_journal_that_does_not_balance_is_not_written(layout: str) -> None:
+    with pytest.raises(UsageError, match="does not balance"):
+        erp.to_csv(journal((1000, -250, -749)), layout, CHART)
+
+
+@pytest.mark.parametrize(
+    ("layout", "column", "value", "words"),
+    [
+        ("xero", "*Date", "2026-03-14", "dd/mm/yyyy"),
+        ("xero", "*Amount", "1,000.00", "decimal point"),
+        ("quickbooks", "*JournalNo", "j" * 22, "21 characters"),
+        ("quickbooks", "*Debits", "-5", "positive amount"),
+        ("netsuite", "Currency", "euro", "ISO 4217"),
+        ("generic", "date", "14.03.2026", "YYYY-MM-DD"),
+    ],
+)
+def test_each_rule_can_fail(layout: str, column: str, value: str, words: str) -> None:
+    names, *rows = csv.reader(io.StringIO(erp.to_csv(journal(), layout, CHART)))
+    rows[1][names.index(column)] = value
+    with pytest.raises(UsageError, match=f"line 3: .*{words}"):
+        check(layout, names, rows)
+
+
+def test_lines_have_one_side() -> None:
+    names, *rows = csv.reader(io.StringIO(erp.to_csv(journal(), "netsuite")))
+    rows[0][names.index("Credit")] = "1"
+    with pytest.raises(UsageError, match="line 2: a line has either a debit or a credit"):
+        check("netsuite", names, rows)
