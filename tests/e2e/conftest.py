@@ -7,7 +7,7 @@ import pytest
 from tests.support.local_stack import LocalStack, running_stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack() -> Iterator[LocalStack]:
     """Regions `eu` and `us`. Tests that count everything in a region use `us`; `eu` may be traded in at will."""
     with running_stack("eu,us") as running:
