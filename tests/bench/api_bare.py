@@ -1,5 +1,6 @@
 """What the API is measured against: a bare Flask endpoint that inserts one row in one transaction."""
 
+import functools
 import os
 import uuid
 
@@ -7,7 +8,12 @@ import psycopg_pool
 from flask import Flask, Response, jsonify, request
 
 app = Flask(__name__)
-pool = psycopg_pool.ConnectionPool(os.environ["BARE_DATABASE_URL"], min_size=4, max_size=4, open=True)
+
+
+@functools.cache
+def pool() -> psycopg_pool.ConnectionPool:
+    """Made by the first request, after fork: a pool's threads do not survive one."""
+    return psycopg_pool.ConnectionPool(os.environ["BARE_DATABASE_URL"], min_size=4, max_size=4, open=True)
 
 
 @app.get("/healthz")
@@ -19,7 +25,7 @@ def healthz() -> Response:
 def create() -> tuple[Response, int]:
     body = request.get_json()
     link_id = str(uuid.uuid4())
-    with pool.connection() as connection:
+    with pool().connection() as connection:
         connection.execute(
             "INSERT INTO bare_links (id, amount_minor, currency, reference) VALUES (%s, %s, %s, %s)",
             (link_id, body["amount_minor"], body["currency"], body["reference"]),
@@ -29,7 +35,7 @@ def create() -> tuple[Response, int]:
 
 @app.get("/v1/links/<link_id>")
 def retrieve(link_id: str) -> tuple[Response, int]:
-    with pool.connection() as connection:
+    with pool().connection() as connection:
         row = connection.execute(
             "SELECT id, amount_minor, currency, reference FROM bare_links WHERE id = %s", (link_id,)
         ).fetchone()
@@ -38,7 +44,7 @@ def retrieve(link_id: str) -> tuple[Response, int]:
 
 @app.get("/v1/links")
 def some() -> Response:
-    with pool.connection() as connection:
+    with pool().connection() as connection:
         rows = connection.execute(
             "SELECT id, amount_minor, currency, reference FROM bare_links ORDER BY id DESC LIMIT 20"
         ).fetchall()
@@ -47,7 +53,7 @@ def some() -> Response:
 
 @app.get("/l/<link_id>")
 def page(link_id: str) -> str:
-    with pool.connection() as connection:
+    with pool().connection() as connection:
         row = connection.execute(
             "SELECT id, amount_minor, currency, reference FROM bare_links WHERE id = %s", (link_id,)
         ).fetchone()
