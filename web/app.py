@@ -59,7 +59,12 @@ def create_app(region: Region, settings: Settings, gateways: Mapping[str, Gatewa
     app = App("web", static_folder="static", template_folder="templates")
     app.config["MAX_CONTENT_LENGTH"] = settings.body_bytes_max
     name = f"meridian-web-{region.code}"
-    database = Database(settings.database_url, application_name=name, pool_size=settings.pool_size)
+    database = Database(
+        settings.database_url,
+        application_name=name,
+        pool_size=settings.pool_size,
+        transaction_ms=settings.request_ms,
+    )
     install(
         app,
         Wiring(

@@ -9,6 +9,8 @@ from web.http.addresses import Network
 from web.rates.domain import Rate, rate_of
 
 BODY_BYTES_MAX = 65_536
+REQUEST_MS = 10_000  # what a request's transaction may take; a statement's and a lock's shares are in web/db/engine.py
+REQUEST_MS_LEAST, REQUEST_MS_MOST = 100, 25_000  # less than gunicorn's and an idempotency key's lease
 TRUSTED_PROXIES = "TRUSTED_PROXIES"
 RATE_PER_KEY, RATE_PER_ADDRESS = Rate(100, 500), Rate(200, 1000)
 
@@ -29,6 +31,7 @@ class Settings:
     sandbox_webhook_secret: str = field(repr=False)
     body_bytes_max: int = BODY_BYTES_MAX
     pool_size: int = 8
+    request_ms: int = REQUEST_MS
     rate_per_key: Rate = RATE_PER_KEY
     rate_per_address: Rate = RATE_PER_ADDRESS
     trusted_proxies: tuple[Network, ...] = ()  # whose X-Forwarded-For is believed
@@ -54,6 +57,7 @@ class Settings:
             sandbox_url=sandbox_url,
             sandbox_api_key=region.sandbox_api_key(env),
             sandbox_webhook_secret=region.sandbox_webhook_secret(env),
+            request_ms=_request_ms(env),
             rate_per_key=_rate(env, "RATE_LIMIT_PER_KEY", RATE_PER_KEY),
             rate_per_address=_rate(env, "RATE_LIMIT_PER_ADDRESS", RATE_PER_ADDRESS),
             trusted_proxies=trusted_networks(env),
@@ -67,6 +71,15 @@ def _rate(env: Mapping[str, str], name: str, default: Rate) -> Rate:
     if found is None:
         raise ConfigurationError(f"{name} is {text!r}: give requests a second and at once, such as 100/500.")
     return found
+
+
+def _request_ms(env: Mapping[str, str]) -> int:
+    text = env.get("REQUEST_TIMEOUT_MS", "").strip() or str(REQUEST_MS)
+    if not text.isascii() or not text.isdigit() or not REQUEST_MS_LEAST <= int(text) <= REQUEST_MS_MOST:
+        raise ConfigurationError(
+            f"REQUEST_TIMEOUT_MS is {text!r}: give milliseconds from {REQUEST_MS_LEAST} to {REQUEST_MS_MOST}."
+        )
+    return int(text)
 
 
 def trusted_networks(env: Mapping[str, str]) -> tuple[Network, ...]:

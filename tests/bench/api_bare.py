@@ -2,6 +2,7 @@
 
 import functools
 import os
+import threading
 import uuid
 
 import psycopg_pool
@@ -10,10 +11,18 @@ from flask import Flask, Response, jsonify, request
 app = Flask(__name__)
 
 
+opening = threading.Lock()
+
+
 @functools.cache
-def pool() -> psycopg_pool.ConnectionPool:
-    """Made by the first request, after fork: a pool's threads do not survive one."""
+def pool_of(process: int) -> psycopg_pool.ConnectionPool:
     return psycopg_pool.ConnectionPool(os.environ["BARE_DATABASE_URL"], min_size=4, max_size=4, open=True)
+
+
+def pool() -> psycopg_pool.ConnectionPool:
+    """Made by a process's first request: a pool's threads do not survive a fork."""
+    with opening:
+        return pool_of(os.getpid())
 
 
 @app.get("/healthz")

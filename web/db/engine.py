@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -42,12 +42,16 @@ def driver_of(connection: Connection) -> psycopg.Connection:
 class Database:
     """One role's connections to a region's PostgreSQL, made lazily: build it after fork."""
 
-    def __init__(self, url: str, *, application_name: str, pool_size: int = 8) -> None:
-        self.engine: Engine = _engine(url, application_name, pool_size)
+    def __init__(
+        self, url: str, *, application_name: str, pool_size: int = 8, transaction_ms: int | None = None
+    ) -> None:
+        """`transaction_ms`: after it, PostgreSQL rolls a transaction back and closes its connection; None: never."""
+        limits = {} if transaction_ms is None else {"transaction_timeout": str(transaction_ms)}
+        self.engine: Engine = _engine(url, application_name, pool_size, limits)
         # A pool of its own: switching a connection's mode for each request costs more than keeping a few more of them.
         # No transaction is ever left open on them, so there is none to end when one comes back.
         self._single: Engine = _engine(
-            url, application_name, pool_size, isolation_level="AUTOCOMMIT", pool_reset_on_return=None
+            url, application_name, pool_size, limits, isolation_level="AUTOCOMMIT", pool_reset_on_return=None
         )
 
     @contextmanager
@@ -63,7 +67,11 @@ class Database:
         No tenant outlives a statement: whatever does not name its tenant itself sees no row and writes none.
         """
         with self._single.connect() as connection:
-            yield connection
+            try:
+                yield connection
+            finally:
+                if not connection.invalidated and driver_of(connection).closed:  # a deadline ended it
+                    connection.invalidate()
 
     def ping(self) -> None:
         """Raise if the database does not answer."""
@@ -76,7 +84,7 @@ class Database:
         self._single.dispose()
 
 
-def _engine(url: str, application_name: str, pool_size: int, **options: Any) -> Engine:
+def _engine(url: str, application_name: str, pool_size: int, limits: Mapping[str, str], **options: Any) -> Engine:
     return create_engine(
         driver_url(url),
         pool_size=pool_size,
@@ -87,7 +95,7 @@ def _engine(url: str, application_name: str, pool_size: int, **options: Any) -> 
         connect_args={
             "connect_timeout": 5,
             "application_name": application_name,
-            "options": " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items()),
+            "options": " ".join(f"-c {name}={value}" for name, value in {**SESSION_SETTINGS, **limits}.items()),
         },
         json_deserializer=orjson.loads,
         **options,

@@ -2,26 +2,34 @@ import logging
 
 import psycopg
 from flask import Flask, Response, g, request
-from sqlalchemy.exc import InterfaceError, OperationalError
+from psycopg import errors
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from web.http import limits, versions
 from web.http.answers import encode, json_response, request_id
-from web.http.problems import HttpProblem, NotFoundError, Problem, UnavailableProblem
+from web.http.problems import DeadlineExceededProblem, HttpProblem, NotFoundError, Problem, UnavailableProblem
 from web.wiring import wired
 
 log = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
 DOCUMENTATION_PATH = "/docs/problems"
+UNANSWERED = (
+    OperationalError, InterfaceError, InternalError, PoolTimeoutError, psycopg.OperationalError, psycopg.InterfaceError,
+)  # fmt: skip
+# A statement's, a lock's and a transaction's: web/db/engine.py. All of them roll back.
+DEADLINES = (
+    errors.QueryCanceled, errors.LockNotAvailable, errors.TransactionTimeout, errors.IdleInTransactionSessionTimeout,
+)  # fmt: skip
 
 
 def register(app: Flask) -> None:
     """Make every error a problem document, give every answer its request id. Blueprints may override for pages."""
     app.register_error_handler(Problem, problem_response)
     app.register_error_handler(HTTPException, _of_framework)
-    for error in (OperationalError, InterfaceError, PoolTimeoutError, psycopg.OperationalError, psycopg.InterfaceError):
+    for error in (*UNANSWERED, *DEADLINES):
         app.register_error_handler(error, _of_database)
     app.register_error_handler(Exception, _unexpected)
     app.before_request(_refuse_nul)
@@ -42,8 +50,22 @@ def _of_framework(error: HTTPException) -> Response:
 
 
 def _of_database(error: Exception) -> Response:
+    if _is_deadline(error):
+        log.warning("a request took too long", extra={"request_id": request_id(), "error": type(error).__name__})
+        return problem_response(DeadlineExceededProblem())
+    if isinstance(error, InternalError):
+        return _unexpected(error)
     log.error("the database refused or did not answer", exc_info=error, extra={"request_id": request_id()})
     return problem_response(UnavailableProblem())
+
+
+def _is_deadline(error: BaseException | None) -> bool:
+    """Whether a deadline of the database ended it; what is met on a closed connection follows from that."""
+    while error is not None:
+        if isinstance(error, DEADLINES):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _unexpected(error: Exception) -> Response:

@@ -228,6 +228,23 @@ class UnavailableProblem(Problem):
         super().__init__(detail, headers={"Retry-After": "1"})
 
 
+class DeadlineExceededProblem(Problem):
+    """The request took longer than it may. All of it was rolled back: the same request may be sent again.
+
+    What a gateway was asked for before that stays bound to the request's idempotency key.
+    """
+
+    status = 503
+    code = "deadline_exceeded"
+    title = "This took too long"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The request took longer than it may and was rolled back: send it again, with the same idempotency key.",
+            headers={"Retry-After": "2"},
+        )
+
+
 class HttpProblem(Problem):
     """What the web framework refuses (404, 405, 413, 415, …), in our form."""
 

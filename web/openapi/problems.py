@@ -19,6 +19,7 @@ ALWAYS: tuple[type[Problem], ...] = (
     known.RateLimitedError,
     Problem,
     known.UnavailableProblem,
+    known.DeadlineExceededProblem,
 )
 WITH_BODY: tuple[type[Problem], ...] = (known.TooLargeError, known.UnsupportedMediaTypeError)
 WITH_KEY: tuple[type[Problem], ...] = (known.InFlightError, known.IdempotencyKeyReusedError)
