@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from regions.region import Region
 
 # A subject's clocks. Money has moved when something was captured; a later refund moves it again. A subject without any
-# payment has tried nothing since it was made. Personal values decide whether there is anything left to hold.
+# payment has tried nothing since it was made. A method that its gateway has yet to forget keeps it open, or nobody
+# could name it there any more; 50 tries are ten days. Personal values decide whether there is anything left to hold.
 _SUBJECTS = """
 WITH payment AS (
   SELECT s.subject_id, p.id, p.captured_minor > 0 AS has_moved,
@@ -40,7 +41,9 @@ WITH payment AS (
 )
 SELECT d.id, d.merchant_id, greatest(c.moved_at, r.finished_at) AS moved_at,
        CASE WHEN c.subject_id IS NULL THEN d.created_at ELSE c.tried_at END AS tried_at,
-       coalesce(c.is_open, false) OR coalesce(r.is_open, false) AS is_open, d.erased_at
+       coalesce(c.is_open, false) OR coalesce(r.is_open, false)
+       OR EXISTS (SELECT FROM saved_methods m WHERE m.subject_id = d.id AND m.status = 'deleted'
+                     AND m.gateway_saved_id IS NOT NULL AND m.forget_tries < 50) AS is_open, d.erased_at
   FROM data_subjects d LEFT JOIN clock c ON c.subject_id = d.id LEFT JOIN refund r ON r.subject_id = d.id
  WHERE (%(subjects)s::text[] IS NULL OR d.id = ANY(%(subjects)s))
    AND d.erased_at IS NULL

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from regions.ids import new_id
 from regions.money import Money
 from web.checkout import sessions
 from web.db.scope import Scope
@@ -67,6 +68,27 @@ def take(scope: Scope, standing: Standing, taken: Taken) -> Payment:
     if standing.is_renewal:
         renewals.paid(scope, paid, standing.attempt.id)
     return paid
+
+
+def take_double(scope: Scope, standing: Standing, taken: Taken) -> Payment:
+    """A second attempt of a payment has taken money too: that is a payment of its own, superseded, and goes back."""
+    first, attempt = standing.payment, standing.attempt
+    payment_id = new_id("payment", scope.region.code)
+    facts: dict[str, object] = {
+        "link_id": first.link_id,
+        "session_id": first.session_id,
+        "amount_minor": attempt.amount_minor,
+        "currency": attempt.currency,
+    }
+    repository.insert_payment(scope, {"id": payment_id, **facts})
+    repository.give_attempt(scope, attempt.id, payment_id)
+    payer = repository.payer_of(scope, first.session_id)
+    events.created(scope, payment_id, {**facts, "method": attempt.method}, payer)
+    made = repository.lock_payment(scope, payment_id)
+    if made is None:
+        raise LookupError("a payment that was just made is not there")
+    mine = replace(attempt, payment_id=payment_id)
+    return take(scope, replace(standing, payment=made, attempt=mine, session_winner=first.id, has_room=False), taken)
 
 
 def release(scope: Scope, standing: Standing, code: str) -> Payment:

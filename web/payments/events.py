@@ -9,7 +9,7 @@ from web.gateways.domain import ActionKind
 from web.payments.models import Attempt, Payment
 
 
-def created(scope: Scope, payment_id: str, facts: dict[str, object], payer: SealedJson) -> None:
+def created(scope: Scope, payment_id: str, facts: dict[str, object], payer: SealedJson | None) -> None:
     """`payment.created`, with the payer's details sealed."""
     data = {"payment_id": payment_id, **facts, "created_at": timestamp(scope.now)}
     outbox.append(scope, "payment.created", payment_id, data, payer)

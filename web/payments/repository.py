@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, RowMapping, TextClause, text
 
+from regions.vault import SealedJson
 from web.db.scope import Scope
 from web.gateways.domain import Answer, CaptureMode, Fact
 from web.http.paging import Listing, fetch
@@ -83,6 +84,8 @@ UPDATE payments
        released_at = :released_at, succeeded_at = :succeeded_at, failed_at = :failed_at
  WHERE id = :id
 """)
+_PAYER = text("SELECT subject_id, payer FROM checkout_sessions WHERE id = :id AND payer IS NOT NULL")
+_GIVE = text("UPDATE attempts SET payment_id = :payment_id WHERE id = :id")
 _CLAIM_DUE = text("""
 WITH due AS (
   SELECT id FROM attempts
@@ -199,6 +202,24 @@ def lock_for_outcome(scope: Scope, attempt_id: str) -> Standing | None:
         has_room=link["capacity"] is None or slots.has_room(scope, where["link_id"], payment.id, link["capacity"]),
         session_winner=scope.connection.execute(_SESSION_WINNER, {"id": where["session_id"]}).scalar_one_or_none(),
     )
+
+
+def payer_of(scope: Scope, session_id: str) -> SealedJson | None:
+    """What a session's payer has told, sealed; None once it is gone."""
+    row = scope.connection.execute(_PAYER, {"id": session_id}).mappings().one_or_none()
+    if row is None:
+        return None
+    sealed = row["payer"]
+    return {
+        "subject": row["subject_id"],
+        "retention_class": sealed["retention_class"],
+        "ciphertext": sealed["ciphertext"],
+    }
+
+
+def give_attempt(scope: Scope, attempt_id: str, payment_id: str) -> None:
+    """Make an attempt another payment's; both are locked, or new."""
+    scope.connection.execute(_GIVE, {"id": attempt_id, "payment_id": payment_id})
 
 
 def save_attempt(

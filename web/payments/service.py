@@ -160,7 +160,8 @@ def _follow(scope: Scope, standing: Standing, status: AttemptStatus, said: Answe
     if said.fact is Fact.AUTHORISED and status is AttemptStatus.FAILED:
         captures.order_void_once(scope, payment, attempt, "superseded")  # nobody waits for that money any more
     if status is AttemptStatus.SUCCEEDED is not attempt.status and payment.status in arrival.TAKEN:
-        log.error("two attempts of a payment have taken money", extra={"attempt_id": attempt.id})
+        log.error("two attempts of a payment have taken money: one goes back", extra={"attempt_id": attempt.id})
+        arrival.take_double(scope, standing, _taken(attempt, said))
     is_past = not standing.is_latest and status is not AttemptStatus.SUCCEEDED
     is_unmoved = is_past or next_payment_status(payment.status, status) is payment.status
     match status:
@@ -171,10 +172,7 @@ def _follow(scope: Scope, standing: Standing, status: AttemptStatus, said: Answe
         case _ if is_unmoved:
             return payment
         case AttemptStatus.SUCCEEDED:
-            reference = said.gateway_reference or attempt.gateway_reference or ""
-            brand = (said.card.brand if said.card else None) or attempt.card_brand
-            moved = Money(attempt.amount_minor, attempt.currency)
-            return arrival.take(scope, standing, arrival.Taken(moved, reference, brand))
+            return arrival.take(scope, standing, _taken(attempt, said))
         case AttemptStatus.FAILED:
             is_going_on = onward is not None and onward(scope, standing, said)
             return payment if is_going_on else _fail(scope, standing, said)
@@ -182,6 +180,12 @@ def _follow(scope: Scope, standing: Standing, status: AttemptStatus, said: Answe
             return _authorise(scope, standing, said)
         case _:
             return _await_payer(scope, standing, said)
+
+
+def _taken(attempt: Attempt, said: Answer) -> arrival.Taken:
+    reference = said.gateway_reference or attempt.gateway_reference or ""
+    brand = (said.card.brand if said.card else None) or attempt.card_brand
+    return arrival.Taken(Money(attempt.amount_minor, attempt.currency), reference, brand)
 
 
 def _authorise(scope: Scope, standing: Standing, said: Answer) -> Payment:

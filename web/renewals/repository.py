@@ -31,7 +31,9 @@ VALUES (:merchant_id, :livemode, {", ".join(f":{name}" for name in _MADE)})
 _GET = text(f"SELECT {_RENEWAL} FROM renewals t WHERE t.id = :id AND t.livemode = :livemode")  # noqa: S608
 _LOCK = text(f"{_GET.text} FOR NO KEY UPDATE")
 _SAVE = text(f"UPDATE renewals SET {', '.join(f'{name} = :{name}' for name in _CHANGED)} WHERE id = :id")  # noqa: S608
-_OF_SUBJECT = text("SELECT id FROM renewals WHERE subject_id = :subject_id AND status = 'active' ORDER BY id")
+_OF_SUBJECT = text(
+    "SELECT id FROM renewals WHERE subject_id = :subject_id AND livemode = :livemode AND status = 'active'"
+)
 _TO_OPEN = text(f"""
 SELECT {_RENEWAL} FROM renewals t WHERE t.status = 'active' AND t.next_opens_at <= :now
  ORDER BY t.next_opens_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
@@ -118,8 +120,8 @@ def page(scope: Scope, asked: ListRenewals) -> tuple[list[Renewal], bool]:
 
 
 def active_of(scope: Scope, subject_id: str) -> list[str]:
-    """The ids of a payer's renewals that go on."""
-    return list(scope.connection.execute(_OF_SUBJECT, {"subject_id": subject_id}).scalars())
+    """The ids of a payer's renewals that go on, in the scope's mode."""
+    return list(scope.connection.execute(_OF_SUBJECT, {"subject_id": subject_id, "livemode": scope.livemode}).scalars())
 
 
 def lock_to_open(connection: Connection, now: datetime) -> Renewal | None:

@@ -1,6 +1,6 @@
 from collections.abc import Mapping
 from dataclasses import fields
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
@@ -28,17 +28,30 @@ VALUES (:id, :merchant_id, :livemode, :subject_id, :attempt_id, :gateway, :metho
 _FOLLOW = text("""
 UPDATE saved_methods SET attempt_id = :attempt_id, gateway = :gateway WHERE attempt_id = :before AND status = 'pending'
 """)
+# A consent that was taken back before the gateway had saved stays so: what it saves late is to be forgotten.
 _ACTIVATE = text("""
-UPDATE saved_methods SET status = 'active', gateway_saved_id = :saved_id, card_brand = :brand, card_last4 = :last4
- WHERE attempt_id = :attempt_id AND status = 'pending' RETURNING id, subject_id, gateway, method, mandate
+UPDATE saved_methods SET status = CASE status WHEN 'pending' THEN 'active' ELSE status END,
+       gateway_saved_id = :saved_id, card_brand = :brand, card_last4 = :last4
+ WHERE attempt_id = :attempt_id AND (status = 'pending' OR (status = 'deleted' AND forget_tries = 0))
+RETURNING id, subject_id, gateway, method, mandate, status
 """)
 _GET = text(f"SELECT {_COLUMNS} FROM saved_methods t WHERE t.id = :id AND t.status <> 'pending' AND {_MINE}")  # noqa: S608
-_DELETE = text("UPDATE saved_methods SET status = 'deleted', deleted_at = :now WHERE id = :id AND status = 'active'")
+_DELETE = text("""
+UPDATE saved_methods SET status = 'deleted', deleted_at = :now, forget_after = :now
+ WHERE id = :id AND status IN ('pending', 'active')
+""")
+_OF_SUBJECT = text("SELECT id FROM saved_methods WHERE subject_id = :subject_id AND status <> 'deleted' ORDER BY id")
 _TO_FORGET = text("""
-SELECT id, gateway, gateway_saved_id, subject_id FROM saved_methods
- WHERE status = 'deleted' AND gateway_saved_id IS NOT NULL AND gateway <> ALL (:shut)
-   AND (deleted_at + :lease) <= :now
- ORDER BY deleted_at LIMIT 1 FOR UPDATE SKIP LOCKED
+WITH due AS (
+  SELECT id FROM saved_methods
+   WHERE status = 'deleted' AND gateway_saved_id IS NOT NULL AND gateway <> ALL (:shut)
+     AND coalesce(forget_after, deleted_at) <= :now
+   ORDER BY coalesce(forget_after, deleted_at) LIMIT 1 FOR UPDATE SKIP LOCKED
+)
+UPDATE saved_methods m SET forget_tries = m.forget_tries + 1,
+       forget_after = :now + least(interval '10 seconds' * 2 ^ least(m.forget_tries, 12), interval '6 hours')
+  FROM due WHERE m.id = due.id
+RETURNING m.id, m.gateway, m.gateway_saved_id, m.subject_id
 """)
 _FORGOTTEN = text("UPDATE saved_methods SET gateway_saved_id = NULL WHERE id = :id")
 
@@ -96,9 +109,14 @@ def delete(scope: Scope, method_id: str) -> bool:
     return scope.connection.execute(_DELETE, {"id": method_id, "now": scope.now}).rowcount == 1
 
 
-def lock_to_forget(connection: Connection, now: datetime, lease: timedelta, shut: list[str]) -> ToForget | None:
-    """A deleted method that its gateway still has; other workers skip it."""
-    row = connection.execute(_TO_FORGET, {"now": now, "lease": lease, "shut": shut}).mappings().one_or_none()
+def of_subject(scope: Scope, subject_id: str) -> list[str]:
+    """The ids of a payer's methods that may be charged, or soon may be."""
+    return list(scope.connection.execute(_OF_SUBJECT, {"subject_id": subject_id}).scalars())
+
+
+def claim_to_forget(connection: Connection, now: datetime, shut: list[str]) -> ToForget | None:
+    """A deleted method that its gateway still has; it is claimed again only after a while, longer each time."""
+    row = connection.execute(_TO_FORGET, {"now": now, "shut": shut}).mappings().one_or_none()
     return None if row is None else ToForget(**row)
 
 

@@ -40,7 +40,7 @@ def keep(scope: Scope, attempt_id: str, payment_id: str, answer: Answer) -> None
     if answer.saved is None:
         return
     found = repository.activate(scope, attempt_id, answer.saved)
-    if found is None:
+    if found is None or found["status"] != "active":
         return
     data = {
         "payment_method_id": found["id"],
@@ -57,9 +57,20 @@ def keep(scope: Scope, attempt_id: str, payment_id: str, answer: Answer) -> None
 def delete(scope: Scope, method_id: str) -> SavedMethod:
     """Nobody may charge it any more; the worker lets the gateway forget it. Raises NotFoundError."""
     if repository.delete(scope, method_id):
-        data = {"payment_method_id": method_id, "deleted_at": timestamp(scope.now)}
-        outbox.append(scope, "payment_method.deleted", method_id, data)
+        _tell_deleted(scope, method_id)
     return get(scope, method_id)
+
+
+def delete_all(scope: Scope, subject_id: str) -> None:
+    """The same for all that a payer has agreed to, in both modes; what the gateway saves late is forgotten too."""
+    for method_id in repository.of_subject(scope, subject_id):
+        if repository.delete(scope, method_id):
+            _tell_deleted(scope, method_id)
+
+
+def _tell_deleted(scope: Scope, method_id: str) -> None:
+    data = {"payment_method_id": method_id, "deleted_at": timestamp(scope.now)}
+    outbox.append(scope, "payment_method.deleted", method_id, data)
 
 
 def get(scope: Scope, method_id: str) -> SavedMethod:

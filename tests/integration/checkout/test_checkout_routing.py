@@ -214,3 +214,40 @@ def test_a_webhook_of_the_second_account_is_its_own(shop: Shop) -> None:
     assert "the merchant's choice number 1" in attempt["routing"]["candidates"][0]["reasons"]  # type: ignore[index]
     forged = httpx.post(f"{shop.web_url}/gateways/sandbox_b/webhooks", content=b"{}", trust_env=False)
     assert forged.status_code == 401
+
+
+def test_money_that_two_attempts_of_a_payment_have_taken_goes_back_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = watched(shop, "sandbox")
+    real = gateway.watched.authorise
+
+    def charging_and_denying(order: Authorisation) -> Answer:
+        """A gateway that calls a charge a failure, and tells of it later."""
+        real(order)
+        return failed(Reason.PROCESSING_ERROR)
+
+    monkeypatch.setattr(gateway.watched, "authorise", charging_and_denying)
+    payer = shop.payer()
+    answer = payer.pay(cards.SUCCEED)
+    monkeypatch.undo()
+    card = {"number": cards.SUCCEED, "exp_month": "12", "exp_year": "34", "cvc": "123"}
+    done = shop.http.post(answer.headers["Location"], data=card)
+    assert "Thank you" in shop.http.get(done.headers["Location"]).text
+    shop.dial(duplicate_webhooks=2)
+    for _ in range(3):
+        shop.deliver_webhooks()
+        shop.resolve()
+
+    kept, double = shop.payments(payer.link)
+    assert (kept["status"], kept["refunded_minor"], kept["gateway"]) == ("succeeded", 0, "sandbox_b")
+    assert (double["status"], double["refunded_minor"], double["gateway"]) == ("superseded", 1999, "sandbox")
+    (refund,) = shop.rows("SELECT reason, status, amount_minor FROM refunds WHERE payment_id = %s", double["id"])
+    assert refund == {"reason": "superseded", "status": "succeeded", "amount_minor": 1999}
+    known = shop.sandbox_payments(str(shop.attempt_of(double)["id"]))
+    assert [each["captured_minor"] for each in known] == [1999]
+    owed = [entry[2] for entry in shop.journals(str(double["id"])) if entry[1] == "payer_refundable"]
+    assert owed == [-1999]
+    told = shop.events(str(double["id"]))
+    assert told == ["payment.created", "payment.succeeded"]
+    assert shop.events(str(payer.link["id"])).count("link.completed") == 1

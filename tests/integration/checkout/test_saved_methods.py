@@ -93,3 +93,58 @@ def test_a_challenge_keeps_the_consent_and_a_fallback_takes_it_along(
     shop.http.get(done.headers["Location"])
     (row,) = saved(shop, shop.payment(other.link))
     assert (row["gateway"], row["status"]) == ("sandbox_b", "active")
+
+
+def erase(shop: Shop, subject_id: object) -> None:
+    headers = {"Authorization": f"Bearer {shop.database.env['SERVICE_KEY_EU']}", "Idempotency-Key": f"k-{subject_id}"}
+    body = {"subject_id": subject_id, "requested_by": "dpo", "reason": "asked"}
+    for status in (201, 200):
+        answer = shop.http.post(f"{shop.web_url}/internal/v1/erasure_requests", json=body, headers=headers)
+        assert answer.status_code == status, answer.text
+
+
+def test_an_erasure_ends_renewals_and_the_gateway_is_asked_to_forget_until_it_does(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payer = shop.payer()
+    payer.pay(cards.SUCCEED, save="yes", email="erased@example.com")
+    payment = shop.payment(payer.link)
+    (row,) = saved(shop, payment)
+    renewal = shop.post(
+        "/v1/renewals", amount_minor=1, currency="EUR", reference="S", payment_method_id=row["id"],
+        starts_at="2030-01-01T00:00:00Z",
+    ).json()  # fmt: skip
+    erase(shop, row["subject_id"])
+    ended = shop.get(f"/v1/renewals/{renewal['id']}")
+    assert (ended["status"], ended["ended_reason"]) == ("ended", "payer_erased")
+    assert shop.events(str(row["id"])) == ["payment_method.saved", "payment_method.deleted"]
+
+    watched = shop.worker.gateways["sandbox"]
+    assert isinstance(watched, WatchedGateway)
+    with monkeypatch.context() as unwell:
+        unwell.setattr(watched.watched, "forget", lambda *_: False)
+        while forgetting.step(shop.worker):
+            pass
+    (held,) = saved(shop, payment)
+    assert held["gateway_saved_id"] is not None
+    assert held["forget_tries"] == 1
+    assert not forgetting.step(shop.worker)  # not again at once: another method would wait for it
+    shop.execute("UPDATE saved_methods SET forget_after = now() WHERE id = %s", row["id"])
+    assert forgetting.step(shop.worker)
+    assert saved(shop, payment)[0]["gateway_saved_id"] is None
+
+
+def test_what_a_gateway_saves_after_an_erasure_is_forgotten_and_never_charged(shop: Shop) -> None:
+    payer = shop.payer()
+    at_bank = payer.pay(cards.CHALLENGE, save="yes", email="late@example.com")
+    payment = shop.payments(payer.link)[0]
+    (row,) = saved(shop, payment)
+    assert row["status"] == "pending"
+    erase(shop, row["subject_id"])
+    payer.challenge(at_bank, "pass")
+    (row,) = saved(shop, payment)
+    assert (row["status"], row["gateway_saved_id"] is None) == ("deleted", False)
+    while forgetting.step(shop.worker):
+        pass
+    assert saved(shop, payment)[0]["gateway_saved_id"] is None
+    assert shop.events(str(row["id"])) == ["payment_method.deleted"]
