@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0029"
-down_revision = "0028"
+revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0029_forgetting.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0030_forgetting.sql"
 
 
 def upgrade() -> None:
