@@ -20,16 +20,20 @@ class Numbering:
     batch: int
     partitions: dict[str, str] = field(default_factory=dict)
     count: int = 0
+    _prefix: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._prefix = f"{self.epoch}:{self.batch}:"
 
     def stamp(self, partition: str) -> tuple[str, str]:
         """Position and `after` of the batch's next record, which goes to `partition`.
 
         `after` is the position of the record before it in its partition, "" if there is none.
         """
-        self.count += 1
-        position = f"{self.epoch}:{self.batch}:{self.count}"
-        after = self.partitions.get(partition, "")
-        self.partitions[partition] = position
+        self.count = count = self.count + 1
+        partitions = self.partitions
+        after = partitions.get(partition, "")
+        partitions[partition] = position = f"{self._prefix}{count}"
         return position, after
 
 

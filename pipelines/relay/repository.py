@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple, cast
 
 import psycopg
 from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
+from psycopg.types.string import ByteaBinaryLoader
 
-PAGE_ROWS = 2000
+PAGE_ROWS = 500
 LONG_ROWS = 20_000  # more rows than that are not worth sorting
 
 # A batch is what the next snapshot sees and the previous one did not. The range on xid serves the index; rows of
@@ -22,12 +25,14 @@ _IN_BATCH = """
 
 
 # `rest` is the end of the event's envelope, attribute by attribute as regions.events.envelope_json has it. PostgreSQL
-# has the text of `data` at hand; what it is slow at (times) or would repeat (quoting) is left to `envelope`.
+# has the text of `data` at hand; what would be quoted again and again is left to `envelope`. What is long is joined to
+# the rest only once.
 _COLUMNS = """
-    id::text AS event_id, family, type, subject, merchant_id, time::text AS time,
-    CASE WHEN livemode THEN ',"livemode":true,"sequence":' ELSE ',"livemode":false,"sequence":' END || sequence
-    || ',"schema_version":' || schema_version || ',"correlation_id":' || coalesce(to_json(correlation_id)::text, 'null')
-    || ',"data":' || data::text || ',"pii":' || coalesce(pii::text, 'null') || ',"xid":' || xid::text || '}' AS rest"""
+    id::text AS event_id, family, type, subject, merchant_id, to_char(time, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS time,
+    (CASE WHEN livemode THEN ',"livemode":true,"sequence":' ELSE ',"livemode":false,"sequence":' END || sequence
+       || ',"schema_version":' || schema_version
+       || ',"correlation_id":' || coalesce(to_json(correlation_id)::text, 'null') || ',"data":')
+    || data::text || (',"pii":' || coalesce(pii::text, 'null') || (',"xid":' || xid::text || '}')) AS rest"""
 # All of them are put together from constants of this module.
 _SHORT = f"""SELECT event_id, family, type, subject, merchant_id, time, rest
                FROM (SELECT id, {_COLUMNS} FROM outbox WHERE {_IN_BATCH} OFFSET 0) AS batch ORDER BY batch.id"""  # noqa: S608
@@ -37,18 +42,18 @@ _IS_LONG = f"SELECT count(*) > %(rows)s FROM (SELECT FROM outbox WHERE {_IN_BATC
 
 
 class OutboxRow(NamedTuple):
-    """An event as the relay reads it.
+    """An event as the relay reads it: texts in UTF-8.
 
-    `time` is text as PostgreSQL has it, in UTC; `rest` is JSON text: what follows `merchant_id` in the envelope.
+    `time` is as an event says it, in UTC; `rest` is JSON: what follows `merchant_id` in the envelope.
     """
 
-    event_id: str
-    family: str
-    type: str
-    subject: str
-    merchant_id: str
-    time: str
-    rest: str
+    event_id: bytes
+    family: bytes
+    type: bytes
+    subject: bytes
+    merchant_id: bytes
+    time: bytes
+    rest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +125,13 @@ def rows_of(connection: psycopg.Connection, batch: Batch) -> Generator[list[Outb
 
     Per object, `id` grows in commit order: it is drawn under the object's lock. A small batch is found by its
     transactions and sorted. A long backlog is walked in the order of the key, from its lowest id on: sorting it would
-    write it to disk first. Rows are plain tuples in the order of OutboxRow: making one costs as much as reading it.
+    write it to disk first. PostgreSQL writes ahead of us into the socket's buffers, and stops when they are full: so it
+    works while we do, without a thread that would have to share Python's lock. Rows are plain tuples in the order of
+    OutboxRow: making one costs as much as reading it.
     """
     values: dict[str, object] = {"previous": batch.previous, "snapshot": batch.snapshot}
     with connection.transaction():
-        connection.execute("SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'")  # as an event says its time
+        connection.execute("SET LOCAL TimeZone = 'UTC'")  # as an event says its time
         row = connection.execute(_IS_LONG, {**values, "rows": LONG_ROWS}).fetchone()
         if row is not None and row[0]:
             for method in ("sort", "seqscan", "bitmapscan"):
@@ -133,10 +140,11 @@ def rows_of(connection: psycopg.Connection, batch: Batch) -> Generator[list[Outb
             query, values["first"] = _LONG, first and first[0]
         else:
             query = _SHORT
-        with connection.cursor(name="relay_batch", row_factory=tuple_row) as rows:
-            rows.execute(query, values, binary=True)
-            while page := rows.fetchmany(PAGE_ROWS):
-                yield cast("list[OutboxRow]", page)
+        with connection.cursor(row_factory=tuple_row) as cursor:
+            cursor.adapters.register_loader("text", ByteaBinaryLoader)
+            with closing(cursor.stream(query, values, binary=True, size=PAGE_ROWS)) as rows:
+                while page := list(islice(rows, PAGE_ROWS)):
+                    yield cast("list[OutboxRow]", page)
 
 
 def move_cursor(connection: psycopg.Connection, batch: Batch, partitions: dict[str, str], event_count: int) -> None:

@@ -11,7 +11,6 @@ from pipelines.positions import partition_key
 from pipelines.relay import repository
 from pipelines.relay.domain import Numbering, partition_counts, rewind_target, with_declared
 from pipelines.relay.envelope import Place, RecordWriter
-from pipelines.relay.pages import read_ahead
 from regions import events, faults
 
 if TYPE_CHECKING:
@@ -62,7 +61,7 @@ class Relay:
         numbering = Numbering(batch.epoch, batch.number, dict(batch.partitions))
         writer = self._writer(batch)
         self._producer.start_batch()
-        with closing(read_ahead(repository.rows_of(self._connection, batch))) as pages:
+        with closing(repository.rows_of(self._connection, batch)) as pages:
             for page in pages:
                 self._producer.produce(writer.records(page, numbering))
                 faults.reach("relay.in_batch")

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from random import Random
@@ -16,7 +16,7 @@ from pipelines.ingest import repository as ingest_repository
 from pipelines.ingest.domain import Chains, Verdict
 from pipelines.leadership import Task, connect, lead
 from pipelines.positions import START, Position, partition_key
-from pipelines.relay import pages, repository, service
+from pipelines.relay import repository, service
 from pipelines.relay.envelope import Record
 from pipelines.relay.producer import DeliveryError
 from pipelines.relay.service import Relay
@@ -106,8 +106,8 @@ def test_every_value_is_what_the_contract_writes(database: RegionDatabase) -> No
             livemode=livemode, sequence=sequence, schema_version=version, correlation_id=correlation,
             data=rest[0], pii=rest[1], xid=rest[2],
         )  # fmt: skip
-        assert value.encode() == expected
-        assert (key, topic) == (subject, f"eu.{family}.v1" if family != "gossip" else "eu.unrouted.v1")
+        assert value == expected
+        assert (key.decode(), topic) == (subject, f"eu.{family}.v1" if family != "gossip" else "eu.unrouted.v1")
         family_partitions = events.FAMILIES[family].partitions if family in events.FAMILIES else 1
         assert partition == events.partition_for(subject, family_partitions)
         assert [name for name, _ in headers] == ["position", "after"]
@@ -220,38 +220,3 @@ def test_topics_grow_and_what_is_sent_again_goes_where_it_went(
         if chains.offer(partition_key(topic, partition), position, after) is Verdict.ACCEPTED:
             taken.append(json.loads(value)["id"])
     assert taken == ids
-
-
-def test_reading_ahead_holds_a_few_pages_however_many_there_are() -> None:
-    made, highest, taken = 0, 0, 0
-    closed = threading.Event()
-
-    def source() -> Generator[int]:
-        nonlocal made, highest
-        try:
-            for number in range(500):
-                made += 1
-                highest = max(highest, made - taken)
-                yield number
-        finally:
-            closed.set()
-
-    for page in pages.read_ahead(source()):
-        assert page == taken
-        taken += 1
-    assert taken == 500
-    assert highest <= pages.PAGES_AHEAD + 2
-    assert closed.is_set()
-
-    closed.clear()
-    reading = pages.read_ahead(source())
-    next(reading)
-    reading.close()
-    assert closed.is_set(), "whoever stops early leaves no open transaction"
-
-    def breaking() -> Generator[int]:
-        yield 1
-        raise psycopg.OperationalError("gone")
-
-    with pytest.raises(psycopg.OperationalError, match="gone"):
-        list(pages.read_ahead(breaking()))
