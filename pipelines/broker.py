@@ -22,6 +22,9 @@ librdkafka_logger = logging.getLogger("librdkafka")
 librdkafka_logger.setLevel(logging.CRITICAL)
 
 CREATE_FACTOR = 6  # a broker that has just started takes longer to make a topic than to answer
+# What Kafka drops after that time is in the lake or still in the outbox: rows go from there only when every consumer
+# has passed them, and a consumer that finds records missing has them sent again.
+KEPT_MILLISECONDS = 7 * 86_400_000
 COPIES = 3  # of each record, where there are so many brokers
 UNROUTED = "unrouted"  # the family of rows whose own family no contract knows: they flow on, into quarantine
 
@@ -93,7 +96,9 @@ def unreachable_sentence(region: Region, bootstrap: str) -> str:
 
 def _create(admin: AdminClient, wanted: Mapping[str, int], replication: int, timeout_seconds: float) -> None:
     # What one broker alone has is not safe, whatever the cluster's own default is.
-    config = {"min.insync.replicas": "2"} if replication >= COPIES else {}
+    config = {"retention.ms": str(KEPT_MILLISECONDS), "cleanup.policy": "delete"}
+    if replication >= COPIES:
+        config["min.insync.replicas"] = "2"
     topics = [NewTopic(name, partitions, replication, config=config) for name, partitions in wanted.items()]
     for name, future in admin.create_topics(topics, operation_timeout=timeout_seconds).items():
         try:

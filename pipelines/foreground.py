@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import threading
@@ -14,6 +15,7 @@ from regions.region import load_region
 if TYPE_CHECKING:
     from regions.region import Region
 
+COLLECTED_AT = 20_000  # objects
 Process = Callable[["Region", Mapping[str, str], threading.Event], None]
 
 
@@ -25,4 +27,15 @@ def run_in_foreground(name: str, region_code: str, env: Mapping[str, str], proce
         signal.signal(number, lambda *_: stop.set())
     logs.configure(name, region.code)
     logging.getLogger("pyiceberg").setLevel(logging.WARNING)
+    calm_collector()
     process(region, env, stop)
+
+
+def calm_collector() -> None:
+    """Let Python's collector of cycles look seldom, and never again at what was there at the start.
+
+    A process that streams makes a few objects for each event and drops them again, none of them in a cycle: looking
+    through them after every 700, as the collector does unless told, cost 7 % of the relay's time.
+    """
+    gc.freeze()
+    gc.set_threshold(COLLECTED_AT, 20, 20)

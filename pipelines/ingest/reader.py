@@ -96,7 +96,7 @@ class PartitionReader:
                 chunk = chunks[topic, partition] = Chunk(topic, partition)
             value = message.value()
             size += 0 if value is None else len(value)
-            stamp = _stamp(message.headers())
+            stamp = _stamp(message.headers(), chunk.positions[-1] if chunk.positions else None)
             if stamp is None:
                 foreign.append(Record(topic, partition, offset, "", message.key(), value))
             else:
@@ -126,8 +126,11 @@ class PartitionReader:
         self._consumer.close()
 
 
-def _stamp(headers: Headers | None) -> tuple[bytes, bytes] | None:
-    """The relay's two headers, `position` and `after`, or nothing unless both are there and well-formed."""
+def _stamp(headers: Headers | None, before: bytes | None) -> tuple[bytes, bytes] | None:
+    """The relay's two headers, `position` and `after`, or nothing unless both are there and well-formed.
+
+    `before` is a position that was found well-formed: mostly it is the `after` of the next record.
+    """
     if headers is None:
         return None
     if isinstance(headers, list) and len(headers) == 2 and headers[0][0] == "position" and headers[1][0] == "after":  # noqa: PLR2004 - as the relay does
@@ -135,6 +138,6 @@ def _stamp(headers: Headers | None) -> tuple[bytes, bytes] | None:
     else:
         named = dict(headers)
         position, after = named.get("position"), named.get("after")
-    if not isinstance(position, bytes) or not isinstance(after, bytes):
+    if not isinstance(position, bytes) or not isinstance(after, bytes) or not _POSITION.fullmatch(position):
         return None
-    return (position, after) if _POSITION.fullmatch(position) and (not after or _POSITION.fullmatch(after)) else None
+    return (position, after) if after == before or not after or _POSITION.fullmatch(after) else None

@@ -105,8 +105,8 @@ def against_bare(region: Region, database: RegionDatabase, bootstrap: str, expec
     ingested, wall, cpu = timed(lambda: ingest_backlog(region, database, bootstrap, expected))
     if (bare, ingested) != (expected, expected):
         raise SystemExit(f"consumed {bare} and ingested {ingested} of {expected} events")
-    print(f"bare consume {bare / bare_wall:,.0f}/s ({bare_cpu / bare * 1e6:.2f} us of CPU an event)")
-    print(f"ingest {ingested / wall:,.0f}/s ({cpu / ingested * 1e6:.2f} us of CPU an event)")
+    print(f"bare consume {bare / bare_wall:,.0f}/s ({bare_cpu / bare * 1e6:.2f} us of CPU an event)", flush=True)
+    print(f"ingest {ingested / wall:,.0f}/s ({cpu / ingested * 1e6:.2f} us of CPU an event)", flush=True)
     return {
         "ingest_events": ingested,
         "bare_events_per_second": round(bare / bare_wall),
@@ -163,7 +163,10 @@ def latency(database: RegionDatabase, bootstrap: str, folder: Path, rate: int, s
             lake.close()
     waits = sorted(seen[rows[event_id]] - at for event_id, at in committed.items())
     p50, p99 = statistics.median(waits), waits[int(len(waits) * 0.99)]
-    print(f"{len(waits)} events at {len(waits) / elapsed:,.0f}/s: queryable after p50 {p50:.2f} s, p99 {p99:.2f} s")
+    print(
+        f"{len(waits)} events at {len(waits) / elapsed:,.0f}/s: queryable after p50 {p50:.2f} s, p99 {p99:.2f} s",
+        flush=True,
+    )
     return {"latency_rate": round(len(waits) / elapsed), "latency_p50_s": round(p50, 3), "latency_p99_s": round(p99, 3)}
 
 
@@ -194,7 +197,10 @@ def history(region: Region, database: RegionDatabase, steps: list[int], folder: 
             rows += BATCH
         costs[str(step)] = round(min(cpu for _, _, cpu in samples) / BATCH * 1e6, 2)
         walls[str(step)] = round(min(wall for _, wall, _ in samples) / BATCH * 1e6, 2)
-        print(f"upon {step:,} rows: {costs[str(step)]} us of CPU an event ({walls[str(step)]} us of wall time)")
+        print(
+            f"upon {step:,} rows: {costs[str(step)]} us of CPU an event ({walls[str(step)]} us of wall time)",
+            flush=True,
+        )
     lake.close()
     spread = max(costs.values()) / min(costs.values()) - 1
     return {
