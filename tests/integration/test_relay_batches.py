@@ -10,6 +10,7 @@ from random import Random
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 
 from pipelines import broker
 from pipelines.ingest import repository as ingest_repository
@@ -220,3 +221,21 @@ def test_topics_grow_and_what_is_sent_again_goes_where_it_went(
         if chains.offer(partition_key(topic, partition), position, after) is Verdict.ACCEPTED:
             taken.append(json.loads(value)["id"])
     assert taken == ids
+
+
+@pytest.mark.timeout(60)
+def test_who_stops_reading_a_batch_early_leaves_the_connection_free(
+    database: RegionDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of the stream is cancelled: an open one would hold the connection for ever."""
+    monkeypatch.setattr(repository, "PAGE_ROWS", 7)
+    region = load_region(database.region)
+    with database.connect("worker") as worker, worker.transaction():
+        ids = [append(worker, database, f"object_{number}") for number in range(30)]
+    with connect(region, database.role_urls["relay"], "test relay") as relay:
+        batch = repository.persist_next_snapshot(relay, repository.read_cursor(relay), {})
+        pages = repository.rows_of(relay, batch)
+        assert [row[0].decode() for row in next(pages)] == ids[:7]
+        pages.close()
+        assert relay.info.transaction_status == TransactionStatus.IDLE
+        assert [len(page) for page in repository.rows_of(relay, batch)] == [7, 7, 7, 7, 2]
