@@ -32,10 +32,9 @@ def run_in_foreground(name: str, region_code: str, env: Mapping[str, str], proce
 
 
 def calm_collector() -> None:
-    """Let Python's collector of cycles look seldom, and never again at what was there at the start.
+    """Let Python's collector of cycles look seldom.
 
     A process that streams makes a few objects for each event and drops them again, none of them in a cycle: looking
     through them after every 700, as the collector does unless told, cost 7 % of the relay's time.
     """
-    gc.freeze()
     gc.set_threshold(COLLECTED_AT, 20, 20)
