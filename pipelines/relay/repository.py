@@ -142,9 +142,10 @@ def rows_of(connection: psycopg.Connection, batch: Batch) -> Generator[list[Outb
             query = _SHORT
         with connection.cursor(row_factory=tuple_row) as cursor:
             cursor.adapters.register_loader("text", ByteaBinaryLoader)
-            with closing(cursor.stream(query, values, binary=True, size=PAGE_ROWS)) as rows:
+            stream = cast("Generator[OutboxRow]", cursor.stream(query, values, binary=True, size=PAGE_ROWS))
+            with closing(stream) as rows:
                 while page := list(islice(rows, PAGE_ROWS)):
-                    yield cast("list[OutboxRow]", page)
+                    yield page
 
 
 def move_cursor(connection: psycopg.Connection, batch: Batch, partitions: dict[str, str], event_count: int) -> None:
