@@ -31,6 +31,7 @@ PARTS: dict[str, str | tuple[str, ...]] = {
     "pipelines.global_.commands": "global",
     "pipelines.sql_command": ("sql",),
     "pipelines.orchestration.commands": "airflow",
+    "pipelines.keys.commands": "keys",
     "pipelines.webhooks.commands": "webhook",
     "pipelines.webhooks.engineer_commands": ("listen", "trigger"),
 }

@@ -23,9 +23,9 @@ class RefusedError(MeridianError):
 class MerchantApi:
     """Calls of one merchant, by its key."""
 
-    def __init__(self, base_url: str, key: str) -> None:
+    def __init__(self, base_url: str, key: str, transport: httpx.BaseTransport | None = None) -> None:
         headers = {"Authorization": f"Bearer {key}", "User-Agent": "meridian-cli"}
-        self._client = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_SECONDS)
+        self._client = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_SECONDS, transport=transport)
 
     @classmethod
     def open(cls, region: str | None, env: Mapping[str, str] = os.environ) -> Self:
@@ -46,6 +46,10 @@ class MerchantApi:
         """Ask for something. Raises RefusedError with what the API said."""
         return self._read(self._client.post(path, json=dict(body or {})))
 
+    def get(self, path: str, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Read something. Raises RefusedError."""
+        return self._read(self._client.get(path, params=dict(query)))
+
     def delete(self, path: str) -> dict[str, Any]:
         """Delete something. Raises RefusedError."""
         return self._read(self._client.delete(path))
@@ -64,4 +68,5 @@ class MerchantApi:
             found: dict[str, Any] = document
             return found
         detail = document.get("detail") or f"status {answer.status_code}"
-        raise RefusedError(f"The API refuses: {detail}")
+        places = [f"{one['pointer']} {one['detail']}" for one in document.get("errors", [])]
+        raise RefusedError(f"The API refuses: {' '.join([detail, '; '.join(places)]).strip()}")

@@ -1,0 +1,1 @@
+"""API keys, for the people of a merchant who make and end them."""
