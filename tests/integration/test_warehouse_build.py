@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 from regions.errors import UsageError
+from regions.ids import new_id
 from tests.support.warehouse import DAY, Bench, TradedDay, bench, digest
 from warehouse import builds
 from warehouse.build_record import BuildStatus
@@ -33,6 +34,7 @@ class Built:
     bench: Bench
     day: TradedDay
     answer_key: list[dict[str, Any]]
+    links: dict[str, str]  # id by what becomes of it
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with open_published(self.bench.warehouse) as connection:
@@ -44,11 +46,47 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     """One day of 60 sessions, with an error of each class planted in the report, built and published."""
     with bench(tmp_path_factory.mktemp("warehouse")) as place:
         day = TradedDay(place.region).trade(60)
+        links = changed_links(day)
         place.append(day.events)
         report, key = day.report(PLANTS)  # type: ignore[arg-type]
         place.land(report)
         place.build()
-        yield Built(place, day, key)
+        yield Built(place, day, key, links)
+
+
+EARLY, LATE, AT = "2026-01-05T00:00:00.000000Z", "2027-01-05T00:00:00.000000Z", "2026-01-06T00:00:00.000000Z"
+
+
+def changed_links(day: TradedDay) -> dict[str, str]:
+    """Links whose terms or ends change after they were made."""
+    found = {name: day.link(campaign="old", channel="sms", expires_at=EARLY) for name in ("expired", "moved", "ended")}
+    found |= {"plain": day.link(campaign="old"), "paid late": day.link(expires_at=EARLY)}
+    for name in ("expired", "moved", "paid late"):
+        day.tell_of_link("link.expired", found[name], expired_at=EARLY)
+    day.tell_of_link("link.completed", found["paid late"], payment_id=new_id("payment", "eu"), completed_at=LATE)
+    moved = {"link_id": found["moved"], "updated_at": AT, "reference": "INV-2"}
+    day.tell_of_link("link.updated", **moved, fields=["campaign", "expires_at"], campaign="new", expires_at=LATE)
+    day.tell_of_link("link.updated", **moved, fields=["channel"], campaign="newer", expires_at=LATE)
+    ended = {"fields": ["expires_at"], "reference": "INV-1", "expires_at": AT, "updated_at": AT}
+    day.tell_of_link("link.updated", found["ended"], **ended)
+    day.tell_of_link("link.expired", found["ended"], expired_at=AT)
+    day.tell_of_link("link.deactivated", found["ended"], deactivated_at=AT)
+    return found
+
+
+def test_links_are_as_they_were_changed_last(built: Built) -> None:
+    rows = built.rows(
+        """SELECT link_id, status, reference, campaign, channel, expires_at::date::text, expired_at::date::text,
+                  updated_at IS NOT NULL FROM fct_links"""
+    )
+    by_id = {row[0]: row[1:] for row in rows}
+    assert {name: by_id[link_id] for name, link_id in built.links.items()} == {
+        "expired": ("expired", "INV-1", "old", "sms", "2026-01-05", "2026-01-05", False),
+        "moved": ("active", "INV-2", "newer", None, "2027-01-05", None, True),
+        "ended": ("deactivated", "INV-1", None, None, "2026-01-06", "2026-01-06", True),
+        "plain": ("active", "INV-1", "old", None, None, None, False),
+        "paid late": ("completed", "INV-1", None, None, "2026-01-05", "2026-01-05", False),
+    }
 
 
 def test_payments_refunds_and_funnel_are_what_was_traded(built: Built) -> None:

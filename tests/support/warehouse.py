@@ -61,6 +61,18 @@ class TradedDay:
             )
         return self
 
+    def link(self, **terms: Any) -> str:
+        """A link that nobody has opened yet; its id."""
+        link_id = new_id("link", self.region.code)
+        fixed = {"usage": "single", "pricing": "fixed", "capture_method": "automatic", "created_at": self._now()}
+        price = {"amount_minor": 100, "currency": self.region.currencies[0], "reference": "INV-1"}
+        self._append("link.created", link_id, link_id=link_id, **price | fixed | terms)
+        return link_id
+
+    def tell_of_link(self, name: str, link_id: str, **data: Any) -> None:
+        """One more event of a link."""
+        self._append(name, link_id, link_id=link_id, **data)
+
     def session(self, outcome: str, amount_minor: int | None = None, currency: str | None = None) -> str:
         """One visit that ends in `outcome`; returns the payment's id, or the session's if it was abandoned."""
         code, rng = self.region.code, self.random
