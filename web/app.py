@@ -32,6 +32,7 @@ from web.recon.routes import blueprint as recon
 from web.refunds.routes import blueprint as refunds
 from web.region_config.routes import blueprint as region_config
 from web.renewals.routes import blueprint as renewals
+from web.routing.routes import blueprint as routing
 from web.routing.watched import watch
 from web.saved.routes import blueprint as saved_methods
 from web.settings import Settings
@@ -42,7 +43,7 @@ from web.wiring import Wiring, install, wired
 BLUEPRINTS: tuple[Blueprint, ...] = (
     links, bulk, payments, captures, refunds, disputes, splits, events, keys, merchants, region_config, checkout,
     gateway_webhooks, privacy, recon, closes, webhooks, payouts, payouts_internal, saved_methods,
-    renewals,
+    renewals, routing,
 )  # fmt: skip
 
 

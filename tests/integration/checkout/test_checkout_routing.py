@@ -251,3 +251,20 @@ def test_money_that_two_attempts_of_a_payment_have_taken_goes_back_once(
     told = shop.events(str(double["id"]))
     assert told == ["payment.created", "payment.succeeded"]
     assert shop.events(str(payer.link["id"])).count("link.completed") == 1
+
+
+def test_a_merchant_prefers_gateways_by_the_api(shop: Shop) -> None:
+    def prefer(*gateways: str, method: str = "card") -> httpx.Response:
+        return shop.post("/v1/routing_preferences", method=method, gateways=list(gateways))
+
+    assert prefer("sandbox_b", "sandbox").status_code == 200
+    try:
+        (held,) = shop.get("/v1/routing_preferences")["data"]
+        assert (held["method"], held["gateways"]) == ("card", ["sandbox_b", "sandbox"])
+        payer = shop.payer()
+        assert payer.page().text.count("MeridianEU2")  # its card fields are the preferred gateway's
+        for wrong in (("nowhere",), ("sandbox", "sandbox")):
+            assert prefer(*wrong).status_code == 422
+    finally:
+        assert prefer().json()["gateways"] == []
+    assert shop.get("/v1/routing_preferences")["data"] == []

@@ -96,6 +96,25 @@ def test_links_and_payments_are_the_databases(traded: Traded) -> None:
     assert payment_id not in failed
 
 
+def test_a_payment_tells_why_each_attempt_went_where_it_went(traded: Traded) -> None:
+    house = traded.house
+    _, payment_id = sell(house.database, traded.own.merchant_id, "WHY-1")
+    routing = {
+        "chosen": "sandbox", "rules": ["a_rule"],
+        "candidates": [{"gateway": "sandbox", "rank": 1, "score_bps": 140, "reasons": ["costs <140> bps"]}],
+    }  # fmt: skip
+    with house.database.connect("postgres") as connection:
+        connection.execute("UPDATE attempts SET routing = %s WHERE payment_id = %s", [Jsonb(routing), payment_id])
+    browser = house.signed_in("support", traded.own.merchant_id)
+    assert f'href="/payments/{payment_id}"' in browser.get("/payments").text
+    page = text_of(browser.get(f"/payments/{payment_id}").text)
+    assert "Attempt 1 at sandbox" in page
+    assert "sandbox chosen 1 140 costs <140> bps" in page
+    _, foreign = sell(house.database, traded.other_id, "FOREIGN-2")
+    assert browser.get(f"/payments/{foreign}").status_code == 404
+    assert house.signed_in("owner").get(f"/payments/{foreign}").status_code == 200
+
+
 def test_totals_are_the_databases(traded: Traded) -> None:
     house = traded.house
     merchant_id, _ = house.database.add_merchant("Sums Ltd")

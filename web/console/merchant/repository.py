@@ -39,6 +39,15 @@ SELECT p.id, p.created_at, p.status, p.failure_code, p.amount_minor, p.currency,
    AND (CAST(:after AS text) IS NULL OR (p.created_at, p.id) < (SELECT created_at, id FROM payments WHERE id = :after))
  ORDER BY p.created_at DESC, p.id DESC LIMIT :rows
 """)
+_PAYMENT = text("""
+SELECT p.id, p.livemode, p.created_at, p.status, p.failure_code, p.amount_minor, p.currency, p.captured_minor,
+       p.refunded_minor, l.reference
+  FROM payments AS p JOIN links AS l ON l.id = p.link_id WHERE p.id = :id
+""")
+_ATTEMPTS = text("""
+SELECT id, gateway, gateway_reference, status, decline_code, routing, created_at
+  FROM attempts WHERE payment_id = :id ORDER BY created_at, id
+""")
 _FUNNEL = """
 SELECT count(*) AS opened, count(submitted_at) AS submitted, count(*) FILTER (WHERE is_converted) AS succeeded
   FROM fct_funnel_sessions WHERE livemode = $livemode AND ($merchant IS NULL OR merchant_id = $merchant)
@@ -74,6 +83,14 @@ def payments(
     """Payments, the newest first."""
     row = {"livemode": livemode, "status": status, "link": link, "after": after, "rows": rows}
     return [dict(found) for found in connection.execute(_PAYMENTS, row).mappings()]
+
+
+def payment(connection: Connection, payment_id: str) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+    """One payment with its attempts, the first one first, and why each went where it went."""
+    found = connection.execute(_PAYMENT, {"id": payment_id}).mappings().one_or_none()
+    if found is None:
+        return None
+    return dict(found), [dict(row) for row in connection.execute(_ATTEMPTS, {"id": payment_id}).mappings()]
 
 
 def funnel(build: Build, *, livemode: bool, merchant: str | None) -> list[tuple[str, int]]:

@@ -68,6 +68,16 @@ def payments() -> Response:
     )  # fmt: skip
 
 
+@blueprint.get("/payments/<payment_id>")
+def payment(payment_id: str) -> Response:
+    """One payment, its attempts, and why each went to its gateway."""
+    with region_rows(signed_in()) as connection:
+        found = repository.payment(connection, payment_id)
+    if found is None:
+        abort(404)
+    return page("payment", payment=found[0], attempts=found[1])
+
+
 def _one_of(name: str, choices: Collection[str]) -> str | None:
     """A query parameter that is one of a few words; empty means no filter, anything else is no page."""
     value = request.args.get(name) or None
