@@ -28,6 +28,12 @@ SELECT p.subject_id, p.merchant_id, p.livemode, p.key
  WHERE j.kind IN ('settlement', 'bank') AND j.accounting_date >= %s
    AND NOT EXISTS (SELECT FROM ledger_journals r WHERE r.reverses_id = p.journal_id)
 """
+_LIVE_REVALUATIONS = """
+SELECT p.subject_id, p.merchant_id, p.livemode, p.key
+  FROM recon_postings p JOIN ledger_journals j ON j.id = p.journal_id
+ WHERE j.kind = 'fx_revaluation' AND starts_with(p.subject_id, %s)
+   AND NOT EXISTS (SELECT FROM ledger_journals r WHERE r.reverses_id = p.journal_id)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,18 @@ class Posted:
 def live_postings(connection: psycopg.Connection, since: date) -> list[Live]:
     """The postings that stand, of journals booked since then."""
     return [Live(*row) for row in connection.execute(_LIVE, [since])]
+
+
+def plan_revaluation(connection: psycopg.Connection, prefix: str, wanted: Sequence[WantedPosting]) -> Plan:
+    """What differs of one period's end, whose subjects begin with `prefix`; a balance that is no more is taken back."""
+    standing = {row[0]: Live(*row) for row in connection.execute(_LIVE_REVALUATIONS, [prefix])}
+    known = {one.subject_id: one.key for one in wanted}
+    same = {name for name, live in standing.items() if known.get(name) == live.key}
+    return Plan(
+        take_back=[live for name, live in standing.items() if name not in known],
+        post=[one for one in wanted if one.subject_id not in same],
+        unchanged=len(same),
+    )
 
 
 def plan(

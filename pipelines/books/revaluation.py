@@ -99,6 +99,11 @@ def revalue(
     return found, refused
 
 
+def subjects_of(through: date) -> str:
+    """How the subjects of a period's end begin."""
+    return f"revaluation:{through}:"
+
+
 def postings(region: Region, through: date, found: Iterable[Revaluation]) -> Iterator[WantedPosting]:
     """A journal on the last day for each balance that is worth more or less, and its return on the day after."""
     _, end = region.day_bounds(through)
@@ -114,7 +119,7 @@ def postings(region: Region, through: date, found: Iterable[Revaluation]) -> Ite
             "functional_currency": region.currencies[0],
             "rate_date": one.rate_date.isoformat(),
         }
-        subject = f"revaluation:{through}:{one.account}:{one.currency}:{'live' if one.livemode else 'test'}"
+        subject = f"{subjects_of(through)}{one.account}:{one.currency}:{'live' if one.livemode else 'test'}"
         for name, sign, at in ((subject, 1, end - timedelta(seconds=1)), (f"{subject}:return", -1, end)):
             moved = {"amount_minor": sign * one.adjustment_minor, "occurred_at": _moment(at)}
             yield WantedPosting(name, None, one.livemode, fact | moved)

@@ -11,8 +11,8 @@ import duckdb
 import httpx
 import psycopg
 
-from pipelines.books.posting import Plan, Posted, carry_out, live_postings, plan
-from pipelines.books.revaluation import Revaluation, movements, postings, revalue
+from pipelines.books.posting import Posted, carry_out, live_postings, plan, plan_revaluation
+from pipelines.books.revaluation import Revaluation, movements, postings, revalue, subjects_of
 from pipelines.books.wanted import Value, wanted_postings
 from pipelines.fx.landing import stored_days
 from pipelines.fx.rates import CrossRate, RateError, RateTable, convert_minor
@@ -154,9 +154,13 @@ def revalue_day(region: Region, env: Mapping[str, str], service_env: Mapping[str
             f"build-{record.number} is for {record.business_date}: build, reconcile and publish {through}."
         )
     functional = region.currencies[0]
-    with open_published(Warehouse.open(region, env)) as build, httpx.Client() as client:
+    with (
+        open_published(Warehouse.open(region, env)) as build,
+        psycopg.connect(region.database_url(env)) as database,
+        httpx.Client() as client,
+    ):
         moved = movements(build, functional, through)
         found, refused = revalue(moved, functional, through, Rates(region, env).on)
-        todo = Plan(post=list(postings(region, through, found)))
+        todo = plan_revaluation(database, subjects_of(through), list(postings(region, through, found)))
         done = carry_out(todo, lambda path, body: command(region, service_env, path, body, client=client))
     return Revalued(found, refused, done)

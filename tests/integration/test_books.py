@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 from flask import Flask
@@ -12,7 +11,7 @@ from psycopg.errors import CheckViolation, IntegrityConstraintViolation, UniqueV
 from regions.ids import house_id, new_id
 from regions.posting import RULE_VERSION
 from regions.region import load_region
-from tests.support.books import Books, settled
+from tests.support.books import Books, arrived, counts, decide, line, paid_out, payout_id, proposal, settled
 from tests.support.regional import RegionDatabase
 from web.app import create_app
 from web.settings import Settings
@@ -23,15 +22,6 @@ HOUSE = house_id("eu")
 @pytest.fixture
 def books(region_app: Flask, region_database: RegionDatabase) -> Books:
     return Books(region_app, region_database)
-
-
-def line() -> str:
-    return f"line-{secrets.token_hex(8)}"
-
-
-def counts(answer: Any) -> tuple[int, int, int, int]:
-    assert answer.status_code == 200, answer.json
-    return tuple(answer.json[name] for name in ("posted", "reversed", "unchanged", "reopened"))  # type: ignore[return-value]
 
 
 def test_a_line_moves_clearing_to_bank_clearing_less_fees_and_frees_the_merchants_money(books: Books) -> None:
@@ -50,25 +40,6 @@ def test_a_line_moves_clearing_to_bank_clearing_less_fees_and_frees_the_merchant
     assert ("bank_clearing:sandbox EUR" in under_way, under_way["bank_clearing:sandbox:paid_out EUR"]) == (False, 1940)
     assert counts(books.post((entry, arrived(payout, 1940)), merchant_id=None)) == (1, 0, 0, 0)
     assert not [name for name in books.balances(payment, subject, payout, entry) if name.startswith("bank_clearing")]
-
-
-def payout_id() -> str:
-    return f"payout/test/sandbox/MeridianEU/{secrets.token_hex(4)}/EUR"
-
-
-def paid_out(amount_minor: int) -> dict[str, Any]:
-    return {
-        "type": "payout", "gateway": "sandbox", "currency": "EUR", "amount_minor": amount_minor,
-        "occurred_at": "2026-03-15T12:00:00Z",
-    }  # fmt: skip
-
-
-def arrived(payout: str | None, amount_minor: int) -> dict[str, Any]:
-    return {
-        "type": "bank", "account": "MeridianEU", "gateway": "sandbox" if payout else None, "currency": "EUR",
-        "amount_minor": amount_minor, "outcome": "payout" if payout else "unknown_at_bank", "payout_id": payout,
-        "occurred_at": "2026-03-16T00:00:00Z",
-    }  # fmt: skip
 
 
 def test_a_match_that_changes_is_reversed_and_may_come_back(books: Books) -> None:
@@ -101,17 +72,6 @@ def test_what_cannot_be_posted_is_refused_whole(books: Books) -> None:
     assert books.balances(subject) == {}
     stranger = books.app.test_client().post("/internal/v1/recon/postings", json=body)
     assert stranger.status_code == 401
-
-
-def proposal(books: Books, break_id: str, **more: Any) -> dict[str, Any]:
-    return {
-        "merchant_id": None, "livemode": False, "break_id": break_id, "break_class": "missing_with_us",
-        "action": "write_off", "gateway": "sandbox", "line_id": None, "item_id": None, "reason": "given up",
-    } | more  # fmt: skip
-
-
-def decide(books: Books, resolution: str, decision: str, actor: str) -> Any:
-    return books.command(f"recon/resolutions/{resolution}/decisions", {"decision": decision, "actor": actor})
 
 
 def test_a_write_off_takes_two_people_and_can_be_taken_back(books: Books) -> None:
@@ -213,51 +173,6 @@ def test_a_chargeback_line_settles_the_dispute_that_we_booked_and_no_other_takes
     alone = line()
     books.post((alone, settled(None, -600, kind="chargeback")), merchant_id=None)
     assert books.balances(alone) == {"bank_clearing:sandbox EUR": -600, "disputes:sandbox EUR": 600}
-
-
-def test_a_payout_that_never_arrives_is_written_off_by_two_and_taken_back_when_it_comes(books: Books) -> None:
-    payout, entry, break_id = payout_id(), line(), new_id("break", "eu")
-    books.post((payout, paid_out(800)), merchant_id=None)
-    body = proposal(books, break_id, break_class="missing_at_bank", line_id=payout, actor=books.person())
-    made = books.command("recon/resolutions", body)
-    assert (made.status_code, made.json["amount_minor"], made.json["needs_checker"]) == (201, 800, True)
-    resolution = made.json["id"]
-    assert decide(books, resolution, "approved", books.person()).status_code == 200
-    assert books.balances(payout, resolution) == {"bank_clearing:sandbox EUR": -800, "write_offs:sandbox EUR": 800}
-    assert counts(books.post((entry, arrived(payout, 800)), merchant_id=None)) == (1, 0, 0, 1)
-    found = books.balances(payout, entry, resolution)
-    assert found == {"bank_clearing:sandbox EUR": -800, "bank:MeridianEU EUR": 800}
-
-
-def test_what_arrived_wrong_is_the_difference_of_what_was_paid_out(books: Books) -> None:
-    payout, entries = payout_id(), [line(), line()]
-    books.post((payout, paid_out(800)), (entries[0], arrived(payout, 500)), merchant_id=None)
-    body = proposal(books, new_id("break", "eu"), break_class="amount", line_id=payout, actor=books.person())
-    made = books.command("recon/resolutions", body).json
-    assert (made["status"], made["amount_minor"]) == ("proposed", 300)
-    assert counts(books.post((entries[1], arrived(payout, 300)), merchant_id=None)) == (1, 0, 0, 1)  # the rest came
-    refused = books.command("recon/resolutions", body | {"reason": "again"})
-    assert (refused.status_code, "add up" in refused.json["detail"]) == (409, True)
-
-
-def test_an_entry_and_a_payout_are_matched_by_hand_and_come_apart_again(books: Books) -> None:
-    payout, entry = payout_id(), line()
-    books.post((payout, paid_out(800)), (entry, arrived(None, 800)), merchant_id=None)
-    assert books.balances(entry)["suspense:bank EUR"] == -800
-    body = proposal(
-        books, new_id("break", "eu"), break_class="unknown_at_bank", action="match", line_id=entry, item_id=payout,
-        other_break_id=new_id("break", "eu"), actor=books.person(),
-    )  # fmt: skip
-    made = books.command("recon/resolutions", body).json
-    assert (made["status"], made["needs_checker"], made["amount_minor"]) == ("approved", False, 0)
-    settled_so = {"bank_clearing:sandbox EUR": -800, "bank:MeridianEU EUR": 800}
-    assert books.balances(payout, entry, made["id"]) == settled_so
-    assert decide(books, made["id"], "reopened", books.person()).json["status"] == "reopened"
-    assert books.balances(payout, entry, made["id"])["suspense:bank EUR"] == -800
-    again = books.command("recon/resolutions", body).json
-    assert again["status"] == "approved"
-    assert counts(books.post((entry, arrived(payout, 800)), merchant_id=None)) == (1, 1, 0, 1)  # found by reference
-    assert books.balances(payout, entry, again["id"], made["id"]) == settled_so
 
 
 JOURNAL = """INSERT INTO ledger_journals (id, merchant_id, livemode, kind, source_id, occurred_at, accounting_date)

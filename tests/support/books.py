@@ -104,3 +104,49 @@ def settled(item_id: str | None, gross_minor: int, fee_minor: int = 0, **more: A
         "is_tolerated": False,
         "booked_value_minor": None, "reference_value_minor": None, "occurred_at": "2026-03-14T22:59:59Z",
     } | more  # fmt: skip
+
+
+def line() -> str:
+    """A line of a report that nothing else names."""
+    return f"line-{secrets.token_hex(8)}"
+
+
+def counts(answer: Any) -> tuple[int, int, int, int]:
+    """What a command to post did: posted, reversed, unchanged, re-opened."""
+    assert answer.status_code == 200, answer.json
+    return tuple(answer.json[name] for name in ("posted", "reversed", "unchanged", "reopened"))  # type: ignore[return-value]
+
+
+def proposal(_: Books, break_id: str, **more: Any) -> dict[str, Any]:
+    """The body of a proposal to write off; `more` says otherwise."""
+    return {
+        "merchant_id": None, "livemode": False, "break_id": break_id, "break_class": "missing_with_us",
+        "action": "write_off", "gateway": "sandbox", "line_id": None, "item_id": None, "reason": "given up",
+    } | more  # fmt: skip
+
+
+def decide(books: Books, resolution: str, decision: str, actor: str) -> Any:
+    """Approve, reject or re-open."""
+    return books.command(f"recon/resolutions/{resolution}/decisions", {"decision": decision, "actor": actor})
+
+
+def payout_id() -> str:
+    """A payout of the simulated gateway."""
+    return f"payout/test/sandbox/MeridianEU/{secrets.token_hex(4)}/EUR"
+
+
+def paid_out(amount_minor: int) -> dict[str, Any]:
+    """What a batch paid out, as a fact to post."""
+    return {
+        "type": "payout", "gateway": "sandbox", "currency": "EUR", "amount_minor": amount_minor,
+        "occurred_at": "2026-03-15T12:00:00Z",
+    }  # fmt: skip
+
+
+def arrived(payout: str | None, amount_minor: int) -> dict[str, Any]:
+    """An entry of the bank's statement, as a fact to post."""
+    return {
+        "type": "bank", "account": "MeridianEU", "gateway": "sandbox" if payout else None, "currency": "EUR",
+        "amount_minor": amount_minor, "outcome": "payout" if payout else "unknown_at_bank", "payout_id": payout,
+        "occurred_at": "2026-03-16T00:00:00Z",
+    }  # fmt: skip
