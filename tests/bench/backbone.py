@@ -3,7 +3,8 @@
     python tests/bench/backbone.py [--events N] [--brokers N] [--history 1,5,20] [--rate N] [--seconds N] [--tiny]
 
 The last line is JSON. What a step has measured and no later one needs is deleted before the next, so that the disk
-holds about 4 KiB for each event at most; events pass through memory in pages. Nothing is begun without so much disk.
+holds about 4 KiB for each event at most, and nothing is begun without so much; memory stays below 4 GiB, which
+the making of history takes, however many events there are.
 `--tiny` is for a run of half a minute that only shows that everything works. Rates by wall time mean little on a
 machine that others use; figures named `cpu` hold there too.
 """
