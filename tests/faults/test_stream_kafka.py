@@ -15,9 +15,11 @@ from random import Random
 
 import psycopg
 import pytest
+from confluent_kafka import OFFSET_END, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from pipelines import broker
-from pipelines.broker import ensure_topics
+from pipelines.broker import client_settings, ensure_topics
 from pipelines.leadership import Task, connect, lead
 from pipelines.relay import service
 from pipelines.relay.producer import BatchProducer
@@ -104,6 +106,27 @@ class Storm:
         assert self.stream.unsent() > before, "one copy is no acknowledgement"
         self.cluster.start(first, second)
 
+    def lose(self, how: Callable[[], None]) -> None:
+        """What the relay had acknowledged is gone from Kafka before the ingest has read it."""
+        ingest = self.running["ingest"]
+        ingest.kill()
+        ingest.wait()
+        self.stream.processes.remove(ingest)
+        self.trade()
+        await_that("the relay has sent everything", lambda: self.stream.unsent() == 0, LONG)
+        how()
+        self.trade()
+        self.running["ingest"] = self.stream.start("ingest")
+
+    def outlive_retention(self) -> None:
+        """Kafka drops every record that there is, as it does with old ones; offsets go on."""
+        admin = AdminClient(client_settings(self.stream.bootstrap, "test"))
+        ends = [
+            TopicPartition(topic, n, OFFSET_END) for topic, count in self.stream.topics.items() for n in range(count)
+        ]
+        for future in admin.delete_records(ends).values():
+            future.result(LONG)
+
     def restart_database(self) -> None:
         """As SIGKILL of a backend does it: every connection ends at once, and recovery reads the log."""
         with psycopg.connect(self.server.url) as admin:
@@ -168,16 +191,11 @@ def test_nothing_is_acknowledged_by_one_broker_alone_and_a_wiped_kafka_is_filled
     storm.stream.await_lake(storm.ids, LONG)
     storm.lose_the_majority()
     storm.must_agree()
-    ingest = storm.running["ingest"]
-    ingest.kill()
-    ingest.wait()
-    storm.stream.processes.remove(ingest)
-    storm.trade()
-    await_that("the relay has sent everything", lambda: storm.stream.unsent() == 0, LONG)
-    cluster.wipe()
-    storm.trade()
-    storm.running["ingest"] = storm.stream.start("ingest")
+    storm.lose(cluster.wipe)
     storm.must_agree()
+    storm.lose(storm.outlive_retention)
+    storm.must_agree()
+    assert storm.stream.log("ingest").count("asking the relay to send them again") > 1
 
 
 def test_topics_grow_under_a_running_ingest(
