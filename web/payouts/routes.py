@@ -1,6 +1,6 @@
 from flask import Blueprint, Response, request
 
-from regions.ids import region_of
+from regions.ids import KINDS, region_of
 from web.clock import utc_now
 from web.db.scope import Scope, Tenant, tenant_scope
 from web.http.answers import Answer, encode, json_response, request_id
@@ -11,7 +11,7 @@ from web.http.edge import merchant_route
 from web.http.paging import list_json
 from web.http.problems import ConflictError, NotFoundError
 from web.http.service_edge import check_service_key
-from web.payouts import repository, service
+from web.payouts import pain002, repository, service
 from web.payouts.domain import PayoutStatus
 from web.payouts.problems import CannotBePaidOutError
 from web.payouts.schemas import (
@@ -118,6 +118,37 @@ def end_payout(payout_id: str) -> Response:
     with opened as scope:
         ended = service.end(scope, payout_id, PayoutStatus(body.outcome), body.failure_code)
     return json_response(200, encode(payout_json(ended)), {})
+
+
+@internal.post("/payout_status_reports")
+def take_status_report() -> Response:
+    """What the bank says of a file, pain.002: each payout ends as it says. The same report again changes nothing."""
+    try:
+        told = pain002.read(request.get_data())
+    except pain002.StatusReportError as error:
+        raise field_error("document", str(error)) from error
+    counts = dict.fromkeys(("paid", "failed", "waiting", "unknown", "refused"), 0)
+    for one in told:
+        counts[_end_as_told(one)] += 1
+    return json_response(200, encode(counts), {})
+
+
+def _end_as_told(told: pain002.Told) -> str:
+    if told.status is None:
+        return "waiting"
+    wiring = wired()
+    payout_id = f"{KINDS['payout']}_{wiring.region.code}_{told.reference}"
+    with wiring.database.transaction() as connection:
+        tenant = repository.tenant_of(connection, payout_id)
+    if tenant is None:
+        return "unknown"
+    opened = tenant_scope(wiring.database, wiring.region, tenant, correlation_id=request_id(), now=utc_now())
+    try:
+        with opened as scope:
+            service.end(scope, payout_id, told.status, told.reason)
+    except ConflictError:  # it has ended otherwise already: a person has to look
+        return "refused"
+    return told.status.value
 
 
 @internal.post("/payout_reserves")

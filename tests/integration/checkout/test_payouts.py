@@ -115,6 +115,41 @@ def test_a_payout_that_comes_back_is_available_again(shop: Shop, seller: Seller)
     assert shop.events(payout["id"]) == ["payout.created", "payout.paid", "payout.failed"]
 
 
+PAIN_002 = """<?xml version="1.0" encoding="UTF-8"?>
+<Document xmlns="urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"><CstmrPmtStsRpt>
+<OrgnlPmtInfAndSts>{}</OrgnlPmtInfAndSts></CstmrPmtStsRpt></Document>"""
+TRANSFER = "<TxInfAndSts><OrgnlEndToEndId>{}</OrgnlEndToEndId><TxSts>{}</TxSts>{}</TxInfAndSts>"
+REASON = "<StsRsnInf><Rsn><Cd>AC04</Cd></Rsn></StsRsnInf>"
+
+
+def report(shop: Shop, *transfers: tuple[str, str, str]) -> httpx.Response:
+    """What a bank says of transfers."""
+    body = PAIN_002.format("".join(TRANSFER.format(*one) for one in transfers))
+    headers = {"Authorization": f"Bearer {shop.database.env['SERVICE_KEY_EU']}"}
+    return shop.http.post(f"{shop.web_url}/internal/v1/payout_status_reports", content=body, headers=headers)
+
+
+def test_a_banks_status_report_ends_payouts(shop: Shop, seller: Seller) -> None:
+    seller.wants(schedule="manual")
+    settle(shop, seller.id, 5000)
+    payout = seller.call("POST", "payouts", currency="EUR").json()
+    payouts.step_files(shop.worker)
+    reference = payout["id"].rsplit("_", 1)[-1]
+    assert report(shop, (reference, "ACSP", "")).json()["waiting"] == 1
+    other = "0" * 26
+    for _ in range(2):  # the same report again changes nothing
+        told = report(shop, (reference, "RJCT", REASON), (other, "ACSC", "")).json()
+        assert (told["failed"], told["unknown"]) == (1, 1)
+    ended = seller.call("GET", f"payouts/{payout['id']}").json()
+    assert seller.balance() == (5000, 0, 0)
+    assert (ended["status"], ended["failure_code"]) == ("failed", "bank_ac04")
+    assert [journal[0] for journal in shop.journals(payout["id"])].count("payout_failed") == 2  # its two entries
+    assert report(shop, (reference, "ACSC", "")).json()["refused"] == 1
+    for wrong in ((reference, "WHAT", ""), ("", "ACSC", "")):
+        assert report(shop, wrong).status_code == 422
+    assert report(shop).status_code == 422
+
+
 def test_only_available_money_beyond_reserve_and_minimum_is_paid_out(shop: Shop, seller: Seller) -> None:
     assert seller.call("POST", "payouts", currency="EUR").status_code == 409  # nobody said where to
     seller.wants(schedule="manual", minimum_minor=2000)
