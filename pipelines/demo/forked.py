@@ -15,8 +15,8 @@ if not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__file__ = __file__
 
 
-def be_the_command(arguments: tuple[str, ...], environment: dict[str, str], folder: str) -> None:
-    """Run `meridian` with these arguments and this environment. Its output, errors and exit code go into the folder.
+def be_the_command(arguments: tuple[str, ...], environment: dict[str, str], cwd: str, folder: str) -> None:
+    """Run `meridian` with these arguments, so and there. Its output, errors and exit code go into the folder.
 
     The code is written down because `Process.exitcode` is not for threads: each `start` asks after every child, and
     whoever asks second about one that has just ended hears 255.
@@ -27,6 +27,7 @@ def be_the_command(arguments: tuple[str, ...], environment: dict[str, str], fold
         with (Path(folder) / name).open("w") as file:
             os.dup2(file.fileno(), number)
     sys.stdin = io.StringIO()
+    os.chdir(cwd)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["meridian", *arguments]

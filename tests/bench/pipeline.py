@@ -119,7 +119,7 @@ class Bench:
         report.write_text(self.settlement())
         day = ("--date", str(DAY))
         self.note("build", self.command("warehouse", "build", *day))
-        self.note("recon", self.command("recon", "run", *day, "--settlement", str(report)))
+        self.note("recon", self.command("recon", "run", *day, "--settlement", str(report), "--no-post"))
         self.note("publish", self.command("warehouse", "publish"))
         return self.outcome(events)
 

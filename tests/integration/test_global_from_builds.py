@@ -5,7 +5,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from pipelines.demo.jobs import run
 from regions.region import load_region
 from tests.support.warehouse import DAY, TradedDay, bench
 from warehouse.global_builds import GlobalWarehouse
@@ -35,8 +35,7 @@ def environment(root: Path) -> dict[str, str]:
 
 def meridian(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, **environment(root), "MERIDIAN_STATE": str(root / "no-stack")}
-    command = [sys.executable, "-m", "pipelines.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    return run(arguments, env)
 
 
 def digest(path: Path) -> dict[str, Any]:

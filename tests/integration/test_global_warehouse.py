@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -12,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipelines.demo.jobs import run
 from regions.errors import UsageError
 from regions.region import load_catalog, load_region
 from warehouse.build_record import BuildRecord, BuildStatus
@@ -179,9 +179,7 @@ def test_figures_that_disagree_with_a_region_are_not_published(tmp_path: Path, r
 def meridian(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, **environment(root), "WAREHOUSE_URI_GLOBAL": f"file://{root}/global"}
     env["MERIDIAN_STATE"] = str(root / "no-stack")
-    return subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", *arguments], capture_output=True, text=True, env=env, check=False
-    )
+    return run(arguments, env)
 
 
 def test_people_ask_it_with_sql(root: Path) -> None:

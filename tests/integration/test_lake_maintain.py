@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.demo.jobs import run
 from pipelines.ingest.parse import events_table, sort_records
 from pipelines.ingest.writer import LakeWriter
 from regions.region import load_region
@@ -277,24 +277,8 @@ def test_a_maintenance_that_was_shot_goes_on(lake: Lake, database: RegionDatabas
 
 
 def command(database: RegionDatabase, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from pipelines.cli import main; main()",
-            "lake",
-            "maintain",
-            "--region",
-            "eu",
-            *arguments,
-        ],
-        cwd=REPOSITORY,
-        env={**os.environ, **database.env_for("lake"), **extra},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    given = {**os.environ, **database.env_for("lake"), **extra}
+    return run(["lake", "maintain", "--region", "eu", *arguments], given, REPOSITORY)
 
 
 def test_one_maintenance_at_a_time_and_a_wrong_date_in_one_sentence(lake: Lake, database: RegionDatabase) -> None:

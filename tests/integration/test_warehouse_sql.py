@@ -5,13 +5,13 @@ import io
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from pipelines.demo.jobs import run
 from regions.region import load_region
 from tests.support.warehouse import DAY, bench
 from warehouse.build_record import BuildRecord, BuildStatus
@@ -47,11 +47,10 @@ def sql(folder: Path) -> Run:
     env = {**os.environ, "WAREHOUSE_URI_EU": f"file://{folder}/eu", "WAREHOUSE_URI_US": f"file://{folder}/us"}
     env["MERIDIAN_STATE"] = str(folder / "no-stack")
 
-    def run(statement: str, *options: str, region: str = "eu") -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipelines.cli", "sql", "--region", region, statement, *options]
-        return subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    def ask(statement: str, *options: str, region: str = "eu") -> subprocess.CompletedProcess[str]:
+        return run(["sql", "--region", region, statement, *options], env)
 
-    return run
+    return ask
 
 
 def test_json_keeps_every_digit_and_every_null(sql: Run) -> None:

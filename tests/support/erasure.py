@@ -2,7 +2,6 @@
 
 import base64
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines.demo import jobs
 from pipelines.retention import store
 from pipelines.retention.opening import Office, opened
 from pipelines.retention.planning import make_plan
@@ -116,14 +116,7 @@ class Bureau:
 
     def command(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         """Run `meridian …` as a person does."""
-        return subprocess.run(
-            [sys.executable, "-c", "from pipelines.cli import main; main()", *arguments],
-            cwd=REPOSITORY,
-            env=self.env | env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return jobs.run(arguments, self.env | env, REPOSITORY)
 
 
 @contextmanager

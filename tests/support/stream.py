@@ -20,6 +20,7 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from pipelines.broker import client_settings, topic_partitions
+from pipelines.demo import jobs
 from regions.events import registry
 from regions.region import Region, load_region
 from tests.support.regional import RegionDatabase
@@ -159,15 +160,7 @@ class Stream:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a `meridian` command for this region, as the role `reader`."""
-        return subprocess.run(
-            [sys.executable, "-c", "from pipelines.cli import main; main()", *arguments, "--region", self.region.code],
-            cwd=REPOSITORY,
-            env=self.env("reader"),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        return jobs.run([*arguments, "--region", self.region.code], self.env("reader"), REPOSITORY)
 
     def stop(self, process: subprocess.Popen[bytes]) -> int:
         """Ask a process to stop, and return its exit code."""
