@@ -1,14 +1,27 @@
 """One stack for all end-to-end tests of a run: they carry the same xdist group, so one worker runs them all."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.support.local_stack import LocalStack, running_stack
 
+HERE = Path(__file__).parent
+_RUNNING = ExitStack()
 
-@pytest.fixture(scope="package")
+
+@pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
     """Regions `eu` and `us`. Tests that count everything in a region use `us`; `eu` may be traded in at will."""
-    with running_stack("eu,us") as running:
-        yield running
+    with _RUNNING:
+        yield _RUNNING.enter_context(running_stack("eu,us"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None]:
+    """Stop the stack with the last test that may want it: its worker has other tests to run, and no use for it."""
+    yield
+    if nextitem is None or HERE not in nextitem.path.parents:
+        _RUNNING.close()
