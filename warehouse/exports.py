@@ -63,7 +63,7 @@ def read_exports(models: Path = PROJECT / "models") -> tuple[ExportedTable, ...]
 
     Raises ResidencyError for a column that may not leave, ExportError for one that does not exist.
     """
-    documents = [yaml.safe_load(path.read_text("utf-8")) for path in sorted(models.glob("**/*.yml"))]
+    documents = [yaml.load(path.read_text("utf-8"), yaml.CSafeLoader) for path in sorted(models.glob("**/*.yml"))]
     marts = {model["name"]: model for document in documents for model in document.get("models", ())}
     return tuple(_read_table(table, marts) for document in documents for table in _wanted(document))
 

@@ -42,7 +42,7 @@ def test_every_source_of_the_project_is_a_lake_table_or_says_which_model_made_it
     sources = [
         (f"{source['name']}.{table['name']}", table)
         for path in sorted((PROJECT / "models").rglob("*.yml"))
-        for source in yaml.safe_load(path.read_text(encoding="utf-8")).get("sources", ())
+        for source in yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader).get("sources", ())
         for table in source["tables"]
     ]
     assert {"lake.events", "regions.fct_payments"} <= {name for name, _ in sources}
@@ -63,7 +63,8 @@ def classes(table: dict[str, Any]) -> dict[str, str]:
 
 def model(name: str) -> dict[str, Any]:
     """A model as the project declares it."""
-    files = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((PROJECT / "models").rglob("*.yml")))
+    paths = sorted((PROJECT / "models").rglob("*.yml"))
+    files = (yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader) for path in paths)
     return next(found for file in files for found in file.get("models", ()) if found["name"] == name)
 
 
