@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from regions.contract_files import CONTRACTS
 from regions.errors import ConfigurationError
 from regions.money import exponent
 
 STANDARD: Final = "standard"
+MINIMUM: Final = "up to the month's minimum"
 _MILLION: Final = 1_000_000
 
 
@@ -39,6 +40,7 @@ class Plan:
     name: str
     tiers: tuple[Tier, ...]
     fixed: Mapping[str, Fixed]
+    tax_millionths: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,17 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceLine:
-    """One line: how many (or how much volume), at what price, and what that comes to."""
+    """One line: how many (or how much volume), at what price, and what that comes to before tax.
+
+    `quantity` and `price` of a "volume" are minor units and millionths of them; of a "piece", a count and minor units.
+    """
 
     what: str
     quantity: int
     amount_minor: int
+    unit: Literal["volume", "piece"]
+    price: int
+    tax_millionths: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +83,24 @@ def invoice(plan: Plan, currency: str, usage: Usage) -> list[InvoiceLine]:
     """The lines of a month's invoice, each rounded once, half-even. Raises ConfigurationError for another currency."""
     if currency not in plan.fixed:
         raise ConfigurationError(f"plan {plan.name} has no prices in {currency}: add them to pricing.toml")
-    fixed, lines, below = plan.fixed[currency], [], 0
+    fixed, lines, below, tax = plan.fixed[currency], [], 0, plan.tax_millionths
     for tier in plan.tiers:
         top = usage.volume_minor if tier.up_to_minor is None else min(usage.volume_minor, tier.up_to_minor)
         part = max(0, top - below)
         if part:
             amount = round(Fraction(part * tier.millionths, _MILLION))
-            lines.append(InvoiceLine(f"volume at {tier.millionths / 10_000:g} %", part, amount))
+            what = f"volume at {tier.millionths / 10_000:g} %"
+            lines.append(InvoiceLine(what, part, amount, "volume", tier.millionths, tax))
         below = max(below, top)
     for what, count, price in (
         ("payments", usage.payment_count, fixed.payment_minor),
         ("refunds", usage.refund_count, fixed.refund_minor),
     ):
         if count and price:
-            lines.append(InvoiceLine(what, count, count * price))
+            lines.append(InvoiceLine(what, count, count * price, "piece", price, tax))
     short = fixed.minimum_minor - sum(line.amount_minor for line in lines)
     if short > 0:
-        lines.append(InvoiceLine("up to the month's minimum", 1, short))
+        lines.append(InvoiceLine(MINIMUM, 1, short, "piece", short, tax))
     return lines
 
 
@@ -112,6 +121,7 @@ def _plan(path: Path, name: str, table: Mapping[str, Any]) -> Plan:
     try:
         tiers = tuple(Tier(int(one["up_to_minor"]) or None, int(one["millionths"])) for one in table["tiers"])
         fixed = {currency: Fixed(**prices) for currency, prices in table["fixed"].items()}
+        tax = int(table.get("tax_millionths", 0))
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(f"{path}: plans.{name} is not complete: {error}") from error
     ends = [tier.up_to_minor for tier in tiers]
@@ -124,4 +134,6 @@ def _plan(path: Path, name: str, table: Mapping[str, Any]) -> Plan:
         raise ConfigurationError(f"{path}: plans.{name}.tiers must rise, and the last one must have no end")
     for currency in fixed:
         exponent(currency)
-    return Plan(name, tiers, fixed)
+    if not 0 <= tax < _MILLION:
+        raise ConfigurationError(f"{path}: plans.{name}.tax_millionths must be from 0 to less than a million")
+    return Plan(name, tiers, fixed, tax)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from regions.region import Region
     from warehouse.breaks import Break
+    from warehouse.reports.model import Result
 
 app = typer.Typer()
 NOT_FROM_A_RERUN = "nothing posted: the build is a rerun of recorded inputs, and the books may know more by now"
@@ -133,7 +134,7 @@ def report(
     region: RegionOption,
     since: Annotated[str | None, typer.Option("--since", help="The first day; else the first of the month.")] = None,
     until: Annotated[str | None, typer.Option("--until", help="The last day; else the published build's.")] = None,
-    form: Annotated[str, typer.Option("--format", help="table, json, csv, xlsx or parquet.")] = "table",
+    form: Annotated[str, typer.Option("--format", help="table, json, csv, xlsx, parquet or html.")] = "table",
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; needed for xlsx and parquet.")] = None,
     locale: Annotated[
         str | None, typer.Option("--locale", help="The reader's, such as de-DE; else the region's.")
@@ -144,29 +145,38 @@ def report(
     """Make a report for finance from the published build."""
     from pipelines.books import reporting
     from regions.region import load_region
-    from warehouse.reports.render import FORMATS, render, write_file
+    from warehouse.reports.render import FORMATS, write_file
 
     if name == "list":
         for one, about in reporting.catalogue():
             typer.echo(f"{one:<22} {about}")
         return
-    if form not in {"table", "json", *FORMATS}:
-        raise UsageError(f"{form!r} is no format: use table, json, {', '.join(FORMATS)}.")
+    if form not in {"table", "json", "html", *FORMATS}:
+        raise UsageError(f"{form!r} is no format: use table, json, html, {', '.join(FORMATS)}.")
     if form in {"xlsx", "parquet"} and out is None:
         raise UsageError(f"Say with --out where the {form} file goes.")
     home = load_region(region)
-    result = reporting.make(home, environment("reader"), name, _day(since), _day(until), livemode=live)
+    env, days, locale = environment("reader"), (_day(since), _day(until)), locale or home.default_locale
+    if form == "html":
+        result, content = reporting.make_page(home, env, name, days, locale, livemode=live)
+    else:
+        result = reporting.make(home, env, name, *days, livemode=live)
+        content = b"" if form == "table" else _content(result, form, locale)
     if form == "table":
         reporting.print_table(result)
         return
-    content = (
-        reporting.to_json(result).encode() if form == "json" else render(result, form, locale or home.default_locale)
-    )
     if out is None:
         typer.echo(content.decode(), nl=form == "json")
         return
     write_file(out, content)
     typer.echo(f"{out}: {result.report.title}, {len(result.rows)} rows from build {result.build}")
+
+
+def _content(result: "Result", form: str, locale: str) -> bytes:
+    from pipelines.books import reporting
+    from warehouse.reports.render import render
+
+    return reporting.to_json(result).encode() if form == "json" else render(result, form, locale)
 
 
 @contextmanager

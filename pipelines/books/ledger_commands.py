@@ -1,7 +1,6 @@
 """`meridian recon revalue | export | invoices`: what the period's end and other ledgers need."""
 
 import csv
-import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -86,20 +85,31 @@ def make_invoices(
     region: RegionOption,
     month: Annotated[str, typer.Option("--month", help="Any day of it, YYYY-MM-DD.")],
     merchant: Annotated[str | None, typer.Option("--merchant", help="Only this merchant's.")] = None,
+    form: Annotated[str, typer.Option("--format", help="json, csv, xlsx or html, to print.")] = "json",
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write; needed for xlsx.")] = None,
+    locale: Annotated[
+        str | None, typer.Option("--locale", help="The reader's, such as de-DE; else the region's.")
+    ] = None,
     *,
     live: Annotated[bool, typer.Option("--live/--test", help="Live money, or test.")] = False,
 ) -> None:
-    """Print merchants' invoices of a month as JSON: tiers of volume, use by the piece, the contract's minimum."""
-    from pipelines.books.invoices import invoices
-    from regions.pricing import load_pricing
+    """Make merchants' invoices of a month: tiers of volume, use by the piece, the contract's minimum, tax by rate."""
+    from pipelines.books.billing import FORMATS, drafts, render_invoices
     from regions.region import load_region
-    from warehouse.builds import Warehouse
-    from warehouse.query import open_published
+    from warehouse.reports.render import write_file
 
-    home, day = load_region(region), parse_date(month)
-    with open_published(Warehouse.open(home, environment("reader"))) as build:
-        found = invoices(build, day, load_pricing(), livemode=live, merchant_id=merchant)
-    typer.echo(json.dumps(found, indent=1))
+    if form not in FORMATS:
+        raise UsageError(f"{form!r} is no format: use {', '.join(FORMATS)}.")
+    if form == "xlsx" and out is None:
+        raise UsageError("Say with --out where the xlsx file goes.")
+    home, env, day = load_region(region), environment("reader"), parse_date(month)
+    found = drafts(home, env, day, livemode=live, merchant_id=merchant)
+    content = render_invoices(home, env, found, day, form, locale or home.default_locale)
+    if out is None:
+        typer.echo(content.decode(), nl=form == "json")
+        return
+    write_file(out, content)
+    typer.echo(f"{out}: {len(found)} invoices of {day:%Y-%m}")
 
 
 def _chart(path: Path | None) -> dict[str, str]:

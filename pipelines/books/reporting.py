@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.books.customers import load_customers
 from pipelines.books.service import published_record
 from regions.errors import UsageError
 from regions.money import Money
@@ -18,9 +20,12 @@ from warehouse.builds import Warehouse
 from warehouse.query import open_published
 from warehouse.reports.catalogue import REPORTS, report_of
 from warehouse.reports.model import Asked, Column, Kind, Result, run
+from warehouse.reports.page import report_page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    import duckdb
 
     from regions.region import Region
 
@@ -31,14 +36,37 @@ def make(
     region: Region, env: Mapping[str, str], name: str, since: date | None, until: date | None, *, livemode: bool
 ) -> Result:
     """Ask the published build; by default from the first of the month until the build's business date."""
+    with _asked(region, env, name, (since, until), livemode=livemode) as (_, result):
+        return result
+
+
+def make_page(
+    region: Region,
+    env: Mapping[str, str],
+    name: str,
+    days: tuple[date | None, date | None],
+    locale: str,
+    *,
+    livemode: bool,
+) -> tuple[Result, bytes]:
+    """The same, and as a page to print."""
+    with _asked(region, env, name, days, livemode=livemode) as (build, result):
+        ids = {row["merchant_id"] for row in result.dicts() if row.get("merchant_id")}
+        return result, report_page(build, result, region.legal_home, load_customers(region, env, ids), locale)
+
+
+@contextmanager
+def _asked(
+    region: Region, env: Mapping[str, str], name: str, days: tuple[date | None, date | None], *, livemode: bool
+) -> Iterator[tuple[duckdb.DuckDBPyConnection, Result]]:
     report = report_of(name)
     record = published_record(region, env)
-    until = until or record.business_date
-    since = since or until.replace(day=1)
+    until = days[1] or record.business_date
+    since = days[0] or until.replace(day=1)
     if since > until:
         raise UsageError(f"{since} is after {until}: give --since before --until.")
     with open_published(Warehouse.open(region, env)) as build:
-        return run(report, build, record.number, Asked(since, until, livemode))
+        yield build, run(report, build, record.number, Asked(since, until, livemode))
 
 
 def catalogue() -> list[tuple[str, str]]:

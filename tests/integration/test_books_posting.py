@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from pipelines.books.invoices import invoices
 from pipelines.books.posting import Posted, carry_out, live_postings, plan
 from pipelines.books.wanted import wanted_postings
 from pipelines.recon import bank_landing
@@ -29,6 +28,7 @@ from warehouse.breaks import RESOLUTIONS, load_breaks, one_break, proposal
 from warehouse.query import open_published
 from warehouse.reports import erp
 from warehouse.reports.catalogue import REPORTS, report_of
+from warehouse.reports.invoices import invoices
 from warehouse.reports.model import Asked, Result, run
 from warehouse.reports.render import FORMATS, render
 from web import ledger

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from regions.events import envelope_json, parse_envelope
 from regions.money import EXPONENTS, Money
+from regions.money_text import show_money
 from tests.support.regional import RegionDatabase
 from web.app import create_app
 from web.clock import utc_now
 from web.links.domain import AMOUNT_MINOR_MAX
-from web.money_text import show_money
 
 LOCALES = ("en-IE", "de-DE", "fr-FR", "hi-IN", "en-US", "zh-HK")
 

@@ -95,8 +95,27 @@ _FX = Report(
      GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 4""",  # noqa: S608
     Drill("journal-entries", ("month", "account", "currency")),
 )  # fmt: skip
+MERCHANT_STATEMENT: Final = "merchant-statement"
+MERCHANT_LINES: Final = "merchant-lines"
+_MERCHANT_LINES = Report(
+    MERCHANT_LINES,
+    "Lines of merchant statements",
+    "What moved what we owe a merchant: of each account and currency they add up to closing less opening.",
+    (
+        Column("merchant_id", "Merchant", Kind.ID), Column("accounting_date", "Booked on", Kind.DATE),
+        Column("kind", "Kind", Kind.TEXT), Column("source_id", "Source", Kind.ID),
+        Column("journal_id", "Journal", Kind.ID), _LEDGER_ACCOUNT, _CURRENCY, *_money(("amount_minor", "Amount")),
+    ),
+    f"""
+    SELECT merchant_id, accounting_date, kind, source_id, journal_id, account, currency, amount_minor
+      FROM {_ENTRIES}
+     WHERE livemode = $livemode AND accounting_date BETWEEN $since AND $until
+       AND starts_with(account, 'merchant_payable_')
+     ORDER BY merchant_id, accounting_date, journal_id, line""",  # noqa: S608
+    is_detail=True,
+)  # fmt: skip
 _MERCHANTS = Report(
-    "merchant-statement",
+    MERCHANT_STATEMENT,
     "Merchant statements",
     "What we owe each merchant: what came, what became available at settlement, what is left. A credit is owed.",
     (
@@ -112,4 +131,4 @@ _MERCHANTS = Report(
      GROUP BY 1, 2, 3 ORDER BY 1, 3, 2""",  # noqa: S608
     Drill("journal-entries", ("merchant_id", "account", "currency")),
 )  # fmt: skip
-LEDGER_REPORTS: Final = (_FX, _SUSPENSE, _MERCHANTS, _TRIAL, _JOURNALS)
+LEDGER_REPORTS: Final = (_FX, _SUSPENSE, _MERCHANTS, _MERCHANT_LINES, _TRIAL, _JOURNALS)

@@ -7,10 +7,10 @@ from typing import Any
 from babel import Locale
 
 from regions.money import Money
+from regions.money_text import show_money
 from web.checkout.choice import ChoiceError, bounds_in, fixed_price, price_of
 from web.links.models import Link
 from web.links.pricing import bill, currencies_of
-from web.money_text import show_money
 
 
 @dataclass(frozen=True, slots=True)

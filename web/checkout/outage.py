@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from flask import Response, request
 
+from regions.money_text import show_money
 from web.checkout.models import Session, Visit
 from web.checkout.pages import page
 from web.checkout.schemas import PayForm
 from web.checkout.service import CARD
 from web.db.scope import Scope
 from web.gateways.protocol import Gateway
-from web.money_text import show_money
 from web.routing import service as routing
 from web.saved import repository as saved_methods
 from web.wiring import wired

@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from regions.ids import new_id
+from regions.money_text import show_money
 from web.checkout import repository, service
 from web.checkout.brand import stylesheet
 from web.checkout.choice import ChoiceError, price_of
@@ -38,7 +39,6 @@ from web.http.payer import link_scope, session_scope
 from web.http.problems import NotFoundError, Problem
 from web.links.models import Link
 from web.merchants.accounts_repository import logo as merchant_logo
-from web.money_text import show_money
 from web.payments import orders
 from web.payments.domain import PaymentStatus
 from web.payments.models import Attempt, Payment

@@ -8,9 +8,9 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
 from flask import Response, make_response, render_template, request, url_for
 
+from regions import money_text
 from regions.money import Money
 from regions.retention import Period
-from web import money_text
 from web.console import session
 from web.console.access import Audience, may_open
 from web.console.accounts import domain

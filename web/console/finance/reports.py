@@ -4,10 +4,13 @@ from datetime import date
 from typing import Any
 
 from flask import Response, abort, request, url_for
+from sqlalchemy import Connection, text
 
 from regions.errors import UsageError
 from warehouse.reports.catalogue import REPORTS
 from warehouse.reports.model import Asked, Column, Kind, Report, Result, run
+from warehouse.reports.page import report_page
+from warehouse.reports.paper import Customer
 from warehouse.reports.render import FORMATS, render
 from web.console.finance.routes import blueprint
 from web.console.mode import chosen_livemode
@@ -18,11 +21,14 @@ from web.console.wiring import wired
 
 ROWS_SHOWN = 500
 VALUE_LENGTH_MAX = 120
+PRINTED = "html"
 _MEDIA = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "parquet": "application/vnd.apache.parquet",
+    PRINTED: "text/html; charset=utf-8",
 }
+_NAMES = text("SELECT id, name FROM merchants")
 _FIGURES = {Kind.MONEY, Kind.COUNT, Kind.SHARE}
 
 
@@ -48,7 +54,7 @@ def report(name: str) -> Response:
     return page(
         "report", livemode=livemode, build=build, report=found, asked=result.asked, found=len(rows),
         rows=[(row, _leads_to(result, row)) for row in rows[:ROWS_SHOWN]], figures=_FIGURES, leads=_leads,
-        here=_query(result.asked), formats=FORMATS, kinds=Kind,
+        here=_query(result.asked), formats=(*FORMATS, PRINTED), kinds=Kind,
     )  # fmt: skip
 
 
@@ -56,21 +62,30 @@ def report(name: str) -> Response:
 def report_file(name: str, form: str) -> Response:
     """The same as a file, in the reader's locale."""
     found = REPORTS.get(name) or abort(404)
-    if form not in FORMATS:
+    if form not in _MEDIA:
         abort(404)
     with region_rows(signed_in()) as connection:
         livemode = chosen_livemode(connection)
+        customers = _customers(connection) if form == PRINTED else {}
+    region = wired().region
+    locale = request.accept_languages.best_match(region.locales) or region.default_locale
     with published() as build:
         if build is None:
             abort(404)
         result = _ask(found, build, livemode=livemode)
-    region = wired().region
-    locale = request.accept_languages.best_match(region.locales) or region.default_locale
-    answer = Response(render(result, form, locale), mimetype=_MEDIA[form].partition(";")[0])
+        if form == PRINTED:
+            content = report_page(build.connection, result, region.legal_home, customers, locale)
+        else:
+            content = render(result, form, locale)
+    answer = Response(content, mimetype=_MEDIA[form].partition(";")[0])
     answer.headers["Content-Type"] = _MEDIA[form]
     file = f"{region.code}-{name}-{result.asked.since}-{result.asked.until}.{form}"
     answer.headers["Content-Disposition"] = f'attachment; filename="{file}"'
     return answer
+
+
+def _customers(connection: Connection) -> dict[str, Customer]:
+    return {merchant_id: Customer(name) for merchant_id, name in connection.execute(_NAMES).tuples()}
 
 
 def _ask(found: Report, build: Build, *, livemode: bool) -> Result:

@@ -1,0 +1,140 @@
+"""Invoices and statements for people: the same figures in every format, and nothing in them is run."""
+
+import csv
+import io
+import json
+import zipfile
+from dataclasses import asdict
+from datetime import date
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from regions.billing import totals
+from regions.pricing import Fixed, Plan, Tier, Usage, invoice
+from warehouse.reports.catalogue import report_of
+from warehouse.reports.invoices import as_result
+from warehouse.reports.model import Asked, Result
+from warehouse.reports.page import to_html
+from warehouse.reports.paper import Customer, paper_of_invoice, papers_of_result
+from warehouse.reports.render import render
+
+DAY = date(2026, 3, 14)
+MERCHANT = "merch_eu_06p0wz3q4hk53g6qyt8nwc2mse"
+ISSUER = "Meridian Payments Europe GmbH, Berlin"
+PLAN = Plan("standard", (Tier(1_000_000, 14_000), Tier(None, 11_000)), {"EUR": Fixed(25, 10, 0)}, 190_000)
+
+
+def made(**more: Any) -> dict[str, Any]:
+    lines = [asdict(line) | {"basis": "b"} for line in invoice(PLAN, "EUR", Usage(1234, 4_567_891, 12))]
+    head = {"number": None, "kind": "draft", "merchant_id": MERCHANT, "livemode": False, "currency": "EUR"}
+    days = {"month": "2026-03", "since": "2026-03-01", "until": "2026-03-31", "plan": "standard", "build": 7}
+    return head | days | {"lines": lines, **totals(lines), "problem": None} | more
+
+
+def page(customer: Customer | None = None, locale: str = "de-DE", **more: Any) -> str:
+    return to_html([paper_of_invoice(made(**more), ISSUER, customer, locale)], "Invoices", locale).decode()
+
+
+class Elements(HTMLParser):
+    """Which elements and attributes a page has, and its text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: list[tuple[str, str]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_page_the_workbook_and_the_csv_show_the_figures_of_the_json() -> None:
+    one = made()
+    assert json.loads(json.dumps(one)) == one
+    result = as_result([one], DAY, 7, {MERCHANT: "Ada"})
+    rows = list(csv.DictReader(io.StringIO(render(result, "csv", "en-IE").decode())))
+    assert sum(round(float(row["net"]) * 100) for row in rows if row["net"]) == one["amount_minor"]
+    assert [row["tax"] for row in rows if row["tax"]] == [f"{one['tax_minor'] // 100}.{one['tax_minor'] % 100:02}"]
+    assert [row["total"] for row in rows if row["total"]] == [
+        f"{one['total_minor'] // 100}.{one['total_minor'] % 100:02}"
+    ]
+    assert all(row["basis"] for row in rows)
+    sheet = zipfile.ZipFile(io.BytesIO(render(result, "xlsx", "en-IE"))).read("xl/worksheets/sheet1.xml").decode()
+    assert f"<v>{one['total_minor'] / 100:.16g}</v>" in sheet
+    text = Elements(page(locale="en-IE")).text
+    assert f"€{one['total_minor'] // 100:,}.{one['total_minor'] % 100:02}" in text
+    assert "Computed from warehouse build 7." in text
+
+
+def test_figures_and_days_are_as_the_reader_writes_them() -> None:
+    text = Elements(page()).text
+    assert "10.000,00\u00a0€" in text  # the first tier's volume
+    assert "31.03.2026" in text
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=40))
+def test_no_text_becomes_markup(said: str) -> None:
+    hostile = f'{said}</style><script>alert(1)</script><img src=x onerror="x">{said}'
+    branding = {"colour": "red; background: url(https://example.com)", "display_name": hostile, "footer": hostile}
+    customer = Customer(hostile, "DE", branding, b"<svg onload=x>")
+    found = Elements(page(customer, plan=hostile, number=hostile, problem=hostile))
+    plain = Elements(page(Customer("Ada", "DE", {"display_name": "A", "footer": "F"}), problem="p"))
+    assert found.names == plain.names
+    assert [name for name, _ in found.attributes] == [name for name, _ in plain.attributes]
+    assert "<script>alert(1)</script>" in found.text
+
+
+def test_a_page_asks_for_nothing_from_outside_and_shows_the_merchants_looks() -> None:
+    logo = b"\x89PNG\r\n\x1a\nrest"
+    text = page(Customer("Ada", "DE", {"colour": "#0f766e", "footer": "Ada Chairs GmbH"}, logo))
+    found = Elements(text)
+    assert [value for name, value in found.attributes if name in {"src", "href"}] == [
+        "data:image/png;base64,iVBORw0KGgpyZXN0"
+    ]
+    assert "--mark: #0f766e" in text
+    assert "Ada Chairs GmbH" in found.text
+    assert [part for part in ("url(", "@import", "http://", "https://") if part in text] == []
+    assert "default-src 'none'" in text
+
+
+@pytest.mark.parametrize("name", ["=1+1", "@SUM(A1)", "\t=cmd|' /C calc'!A0", "+1"])
+def test_a_merchants_name_is_no_formula(name: str) -> None:
+    result = as_result([made(number=name, plan=name)], DAY, 7, {MERCHANT: name})
+    rows = list(csv.reader(io.StringIO(render(result, "csv", "en-IE").decode())))
+    assert [cell for row in rows for cell in row if cell.startswith(("=", "@", "+", "\t"))] == []
+    assert b"<f>" not in zipfile.ZipFile(io.BytesIO(render(result, "xlsx", "en-IE"))).read("xl/worksheets/sheet1.xml")
+
+
+def test_an_invoice_without_prices_says_so_and_has_no_sums() -> None:
+    nothing: dict[str, Any] = dict.fromkeys(("amount_minor", "tax_minor", "total_minor"))
+    text = Elements(page(lines=[], taxes=[], problem="plan standard has no prices in SEK", **nothing)).text
+    assert "no prices in SEK" in text
+    assert "Total" not in text
+
+
+def test_a_statement_is_a_paper_for_each_merchant_with_its_own_lines() -> None:
+    asked = Asked(date(2026, 3, 1), date(2026, 3, 31), livemode=True)
+    account = "merchant_payable_available"
+    balances = [(merchant, account, "EUR", 0, 0, 1999, -1999) for merchant in ("merch_a", "merch_b")]
+    lines = [(merchant, DAY, "payment", f"pay_{merchant}", "jrn", account, "EUR", -1999) for merchant, *_ in balances]
+    papers = papers_of_result(
+        Result(report_of("merchant-statement"), asked, 7, balances), ISSUER, {"merch_a": Customer("Ada")},
+        Result(report_of("merchant-lines"), asked, 7, lines),
+    )  # fmt: skip
+    assert [paper.merchant_id for paper in papers] == ["merch_a", "merch_b"]
+    first, second = to_html(papers, "Statements", "en-IE").decode().split("<article")[1:]
+    assert "pay_merch_a" in first
+    assert "Ada" in first
+    assert "pay_merch_b" not in first
+    assert "Ada" not in second
+    assert "no real money" not in first
