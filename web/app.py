@@ -20,6 +20,7 @@ from web.gateways.protocol import Gateway
 from web.gateways.routes import blueprint as gateway_webhooks
 from web.http import handlers
 from web.http.answers import encode, json_response
+from web.invoices.routes import blueprint as invoices
 from web.keys.routes import blueprint as keys
 from web.links.routes import blueprint as links
 from web.merchants.routes import blueprint as merchants
@@ -42,7 +43,7 @@ from web.wiring import Wiring, install, wired
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
     links, bulk, payments, captures, refunds, disputes, splits, events, keys, merchants, region_config, checkout,
-    gateway_webhooks, privacy, recon, closes, webhooks, payouts, payouts_internal, saved_methods,
+    gateway_webhooks, privacy, recon, closes, invoices, webhooks, payouts, payouts_internal, saved_methods,
     renewals, routing,
 )  # fmt: skip
 

@@ -85,31 +85,59 @@ def make_invoices(
     region: RegionOption,
     month: Annotated[str, typer.Option("--month", help="Any day of it, YYYY-MM-DD.")],
     merchant: Annotated[str | None, typer.Option("--merchant", help="Only this merchant's.")] = None,
+    by: Annotated[
+        str | None, typer.Option("--issue-by", help="Issue them; the e-mail address of who does, of finance.")
+    ] = None,
     form: Annotated[str, typer.Option("--format", help="json, csv, xlsx or html, to print.")] = "json",
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; needed for xlsx.")] = None,
     locale: Annotated[
         str | None, typer.Option("--locale", help="The reader's, such as de-DE; else the region's.")
     ] = None,
     *,
+    is_issued: Annotated[bool, typer.Option("--issued", help="Show what was issued, credit notes too.")] = False,
     live: Annotated[bool, typer.Option("--live/--test", help="Live money, or test.")] = False,
 ) -> None:
     """Make merchants' invoices of a month: tiers of volume, use by the piece, the contract's minimum, tax by rate."""
-    from pipelines.books.billing import FORMATS, drafts, render_invoices
+    from pipelines.books import billing
     from regions.region import load_region
     from warehouse.reports.render import write_file
 
-    if form not in FORMATS:
-        raise UsageError(f"{form!r} is no format: use {', '.join(FORMATS)}.")
+    if form not in billing.FORMATS:
+        raise UsageError(f"{form!r} is no format: use {', '.join(billing.FORMATS)}.")
+    if is_issued and by is not None:
+        raise UsageError("Give --issue-by or --issued, not both.")
     if form == "xlsx" and out is None:
         raise UsageError("Say with --out where the xlsx file goes.")
     home, env, day = load_region(region), environment("reader"), parse_date(month)
-    found = drafts(home, env, day, livemode=live, merchant_id=merchant)
-    content = render_invoices(home, env, found, day, form, locale or home.default_locale)
+    read = billing.issued if is_issued else billing.drafts
+    found = read(home, env, day, livemode=live, merchant_id=merchant)
+    if by is not None:
+        found = billing.issue(home, environment("web"), found, by)
+    content = billing.render_invoices(home, env, found, day, form, locale or home.default_locale)
     if out is None:
         typer.echo(content.decode(), nl=form == "json")
         return
     write_file(out, content)
     typer.echo(f"{out}: {len(found)} invoices of {day:%Y-%m}")
+
+
+@app.command("credit")
+def credit_invoice(
+    number: Annotated[str, typer.Argument(help="The invoice's number.")],
+    region: RegionOption,
+    merchant: Annotated[str, typer.Option("--merchant", help="Whose invoice it is.")],
+    by: Annotated[str, typer.Option("--by", help="Who decides: the console's e-mail address of somebody of finance.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is printed on the credit note.")],
+    *,
+    live: Annotated[bool, typer.Option("--live/--test", help="Live money, or test.")] = False,
+) -> None:
+    """Take an invoice back, whole, by a credit note with a number of its own."""
+    from pipelines.internal_api import command
+    from regions.region import load_region
+
+    body = {"merchant_id": merchant, "livemode": live, "number": number, "actor": by, "reason": reason}
+    answer = command(load_region(region), environment("web"), "invoices/credit-notes", body)
+    typer.echo(f"{answer['number']} takes back {answer['credits']}")
 
 
 def _chart(path: Path | None) -> dict[str, str]:

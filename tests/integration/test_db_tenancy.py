@@ -33,6 +33,7 @@ TENANT_TABLES = (
     "bulk_chunks",
     "ledger_journals",
     "ledger_entries",
+    "invoices",
     "recon_postings",
     "recon_resolutions",
     "recon_decisions",

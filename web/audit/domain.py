@@ -19,6 +19,8 @@ NOT_AUDITED: Final[Mapping[str, str]] = MappingProxyType(
         "gateway_circuits": _PLUMBING,
         "gateway_webhooks": _PLUMBING,
         "idempotency_keys": _PLUMBING,
+        "invoice_series": "moved by a trigger alone, with the invoice that takes the number",
+        "invoices": _SELF,
         "ledger_closes": _SELF,
         "ledger_entries": _SELF,
         "ledger_journals": _SELF,
