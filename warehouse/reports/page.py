@@ -48,11 +48,12 @@ dd { margin: 0; overflow-wrap: anywhere; }
 table { width: 100%; border-collapse: collapse; }
 thead { display: table-header-group; }
 tr { break-inside: avoid; }
-th, td { padding: .4rem .5rem; border-bottom: 1px solid #d7dce3; text-align: left; overflow-wrap: anywhere; }
+th, td { padding: .4rem .5rem; border-bottom: 1px solid #d7dce3; text-align: left; overflow-wrap: break-word; }
 td { vertical-align: top; }
 th { border-bottom: 2px solid var(--mark); font-weight: 600; }
 .figure { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
-.small { font-size: .8rem; color: #55606e; }
+.day { white-space: nowrap; }
+.small { font-size: .8rem; color: #55606e; overflow-wrap: anywhere; }
 .sums { width: auto; margin: 1.2rem 0 0 auto; break-inside: avoid; }
 .sums th { border-bottom: 1px solid #d7dce3; font-weight: 400; }
 .sums tr:last-child > * { border-top: 2px solid var(--mark); font-weight: 700; }
@@ -60,10 +61,10 @@ footer { margin-top: 2rem; font-size: .85rem; color: #55606e; break-inside: avoi
 footer p { margin: .2rem 0; }
 @media print {
   body { background: #fff; font-size: 10pt; }
-  article { max-width: none; margin: 0; padding: 0 0 6mm; }
+  article { max-width: none; margin: 0; padding: 4mm 0 6mm; }
   article + article { break-before: page; }
   .wide { overflow: visible; }
-  .dense { font-size: 7.5pt; }
+  .dense, .dense .small { font-size: 7.5pt; line-height: 1.3; }
   .dense th, .dense td { padding: .25rem .2rem; }
 }
 """
@@ -139,6 +140,8 @@ def _table(table: Table, locale: str) -> str:
 def _class(column: Column) -> str:
     if column.kind in _FIGURES:
         return ' class="figure"'
+    if column.kind is Kind.DATE:
+        return ' class="day"'
     return ' class="small"' if column.kind is Kind.ID or column.name == "basis" else ""
 
 
