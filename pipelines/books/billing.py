@@ -17,7 +17,7 @@ from warehouse.builds import Warehouse
 from warehouse.query import open_published
 from warehouse.reports.invoices import as_result, invoices
 from warehouse.reports.page import to_html
-from warehouse.reports.paper import paper_of_invoice
+from warehouse.reports.paper import Customer, paper_of_invoice
 from warehouse.reports.render import render
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from regions.region import Region
-    from warehouse.reports.paper import Customer
 
 FORMATS: Final = ("json", "csv", "xlsx", "html")
 _ISSUED = """
@@ -92,4 +91,4 @@ def render_invoices(
 def _customer(one: Mapping[str, Any], known: Mapping[str, Customer]) -> Customer | None:
     """Whom it is made out to: as issued, whatever the merchant is called now."""
     found, named = known.get(one["merchant_id"]), one.get("customer")
-    return replace(found, name=named["name"], country=named["country"]) if found and named else found
+    return replace(found or Customer(""), name=named["name"], country=named["country"]) if named else found

@@ -13,11 +13,7 @@ if TYPE_CHECKING:
 
     from regions.region import Region
 
-# A sub-account that says nothing about its looks has its parent's.
-_CUSTOMERS = """
-SELECT m.id, m.name, m.country, coalesce(p.branding, '{}') || m.branding, coalesce(m.logo, p.logo)
-  FROM merchants m LEFT JOIN merchants p ON p.id = m.parent_id WHERE m.id = ANY(%s)
-"""
+_CUSTOMERS = "SELECT id, name, country, branding, logo FROM merchants WHERE id = ANY(%s)"
 
 
 def load_customers(region: Region, env: Mapping[str, str], ids: Iterable[str]) -> dict[str, Customer]:

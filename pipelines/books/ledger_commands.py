@@ -99,7 +99,9 @@ def make_invoices(
 ) -> None:
     """Make merchants' invoices of a month: tiers of volume, use by the piece, the contract's minimum, tax by rate."""
     from pipelines.books import billing
+    from pipelines.books.service import published_record
     from regions.region import load_region
+    from warehouse.reports.invoices import month_of
     from warehouse.reports.render import write_file
 
     if form not in billing.FORMATS:
@@ -112,6 +114,7 @@ def make_invoices(
     read = billing.issued if is_issued else billing.drafts
     found = read(home, env, day, livemode=live, merchant_id=merchant)
     if by is not None:
+        _check_day(month_of(day)[1], published_record(home, env).business_date)
         found = billing.issue(home, environment("web"), found, by)
     content = billing.render_invoices(home, env, found, day, form, locale or home.default_locale)
     if out is None:
