@@ -21,6 +21,7 @@ from web.gateways.routes import blueprint as gateway_webhooks
 from web.http import handlers
 from web.http.answers import encode, json_response
 from web.invoices.routes import blueprint as invoices
+from web.keys.commanded import blueprint as keys_commanded
 from web.keys.routes import blueprint as keys
 from web.links.routes import blueprint as links
 from web.merchants.routes import blueprint as merchants
@@ -42,8 +43,8 @@ from web.webhooks.routes import blueprint as webhooks
 from web.wiring import Wiring, install, wired
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
-    links, bulk, payments, captures, refunds, disputes, splits, events, keys, merchants, region_config, checkout,
-    gateway_webhooks, privacy, recon, closes, invoices, webhooks, payouts, payouts_internal, saved_methods,
+    links, bulk, payments, captures, refunds, disputes, splits, events, keys, keys_commanded, merchants, region_config,
+    checkout, gateway_webhooks, privacy, recon, closes, invoices, webhooks, payouts, payouts_internal, saved_methods,
     renewals, routing,
 )  # fmt: skip
 

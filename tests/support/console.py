@@ -3,9 +3,12 @@
 import base64
 import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from flask import Flask
@@ -16,6 +19,7 @@ from regions.ids import new_code, new_id
 from regions.region import load_region
 from tests.support.regional import RegionDatabase
 from web.console.app import create_app
+from web.console.commands import Commands
 from web.console.provision import provision
 from web.console.settings import Settings
 from web.db.engine import Database
@@ -90,6 +94,23 @@ def house_on(database: RegionDatabase, warehouse: Path) -> House:
     }
     region = load_region("eu")
     return House(create_app(region, Settings.from_environment(region, env)), database)
+
+
+@contextmanager
+def commanding(house: House, service: Flask) -> Iterator[None]:
+    """The console's commands go to the web service of the same region."""
+
+    def post(path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[int, Any]:
+        answer = service.test_client().post(path, json=dict(body), headers=dict(headers))
+        return answer.status_code, answer.json
+
+    wiring = house.app.extensions["meridian-console"]
+    commands = Commands(post, house.database.env["SERVICE_KEY_EU"])
+    house.app.extensions["meridian-console"] = replace(wiring, commands=commands)
+    try:
+        yield
+    finally:
+        house.app.extensions["meridian-console"] = wiring
 
 
 def sell(

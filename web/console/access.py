@@ -13,6 +13,7 @@ class Audience(StrEnum):
 
     MERCHANT = "merchant"
     WEBHOOKS = "webhooks"
+    KEYS = "keys"
     FINANCE = "finance"
     COMPLIANCE = "compliance"
     EVERYBODY = "accounts"  # whoever is signed in
@@ -24,6 +25,7 @@ _ROLES: Final[Mapping[Audience, frozenset[Role]]] = MappingProxyType(
     {
         Audience.MERCHANT: frozenset({Role.OWNER, Role.DEVELOPER, Role.FINANCE, Role.SUPPORT}),
         Audience.WEBHOOKS: frozenset({Role.OWNER, Role.DEVELOPER}),
+        Audience.KEYS: frozenset({Role.OWNER, Role.DEVELOPER}),
         Audience.FINANCE: frozenset({Role.OWNER, Role.FINANCE}),
         Audience.COMPLIANCE: frozenset({Role.OWNER, Role.COMPLIANCE}),
         Audience.EVERYBODY: frozenset(Role),

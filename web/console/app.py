@@ -21,6 +21,7 @@ from web.console.commands import commands_to
 from web.console.compliance.routes import blueprint as compliance
 from web.console.finance import deciding, reports
 from web.console.finance.routes import blueprint as finance
+from web.console.keys.routes import blueprint as keys
 from web.console.merchant.routes import blueprint as merchant
 from web.console.settings import FORM_BYTES_MAX, Settings
 from web.console.webhooks.routes import blueprint as webhooks
@@ -28,7 +29,7 @@ from web.console.wiring import Wiring, install, wired
 from web.db.engine import Database
 
 PAGES_OF_FINANCE = (deciding, reports)  # they add their pages to finance's blueprint
-BLUEPRINTS: tuple[Blueprint, ...] = (accounts, merchant, webhooks, finance, compliance)
+BLUEPRINTS: tuple[Blueprint, ...] = (accounts, merchant, webhooks, keys, finance, compliance)
 SERVER_ERROR, UNAVAILABLE = 500, 503
 log = logging.getLogger("web.console")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -10,11 +11,17 @@ from regions.errors import MeridianError
 
 TIMEOUT_SECONDS = 8.0
 _DONE = {200, 201}
+NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 Post = Callable[[str, Mapping[str, Any], Mapping[str, str]], tuple[int, Any]]
 
 
 class CommandRefusedError(MeridianError):
-    """The service did not do what was asked; the message says why, for people."""
+    """The service did not do what was asked; the message says why, for people, and `fields` which field is wrong."""
+
+    def __init__(self, message: str, code: str = "", fields: Mapping[str, str] = NO_FIELDS) -> None:
+        super().__init__(message)
+        self.code = code
+        self.fields = fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +40,10 @@ class Commands:
             raise CommandRefusedError("The region's service does not answer. Try again in a minute.") from None
         if status in _DONE and isinstance(document, dict):
             return document
-        detail = document.get("detail") if isinstance(document, dict) else None
-        raise CommandRefusedError(str(detail or "The region's service could not do this."))
+        problem = document if isinstance(document, dict) else {}
+        wrong = {error["pointer"].strip("/").partition("/")[0]: error["detail"] for error in problem.get("errors", ())}
+        detail = str(problem.get("detail") or "The region's service could not do this.")
+        raise CommandRefusedError(detail, problem.get("code", ""), wrong)
 
 
 def commands_to(base_url: str, service_key: str) -> Commands:

@@ -6,7 +6,7 @@ from typing import Any
 
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_decimal, format_percent
-from flask import Response, make_response, render_template, request, url_for
+from flask import Response, g, make_response, render_template, request, url_for
 
 from regions import money_text
 from regions.money import Money
@@ -22,6 +22,7 @@ PAGES = (
     ("Links", "merchant.links", Audience.MERCHANT),
     ("Payments", "merchant.payments", Audience.MERCHANT),
     ("Webhooks", "webhooks.endpoints", Audience.WEBHOOKS),
+    ("API keys", "keys.keys", Audience.KEYS),
     ("Reconciliation", "finance.reconciliation", Audience.FINANCE),
     ("Reports", "finance.reports", Audience.FINANCE),
     ("Compliance", "compliance.overview", Audience.COMPLIANCE),
@@ -39,6 +40,12 @@ def page(template: str, status: int = 200, /, **values: Any) -> Response:
     account = session.current_account()
     html = render_template(f"console/{template}.html", **_frame(account), **values)
     return make_response(html, status)
+
+
+def page_with_script(template: str, status: int = 200, /, **values: Any) -> Response:
+    """A page that may run a file of ours. It works without."""
+    g.has_script = True
+    return page(template, status, **values)
 
 
 def _frame(account: Account | None) -> Mapping[str, Any]:
@@ -107,9 +114,10 @@ FILTERS = {
 
 
 def harden(response: Response) -> Response:
-    """Our own style sheet and nothing else; no embedding, no referrer, no cache."""
+    """Our own style sheet and nothing else, unless a page asked for a script; no embedding, referrer, cache."""
+    script = "script-src 'self'; " if g.get("has_script") else ""
     response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        f"default-src 'none'; {script}style-src 'self'; img-src 'self'; form-action 'self'; "
         "base-uri 'none'; frame-ancestors 'none'"
     )
     response.headers["Referrer-Policy"] = "no-referrer"

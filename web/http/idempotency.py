@@ -34,6 +34,10 @@ CLAIM = f"""{_TENANT}, claim AS (
 NO_CLAIM = f"{_TENANT}, claim AS (SELECT 1 FROM tenant)"  # noqa: S608 - a constant
 
 _CLAIM_ALONE = f"WITH {CLAIM} SELECT FROM claim"
+_STORED = text("""
+SELECT fingerprint, locked_until, object_id, response_status, response_body FROM idempotency_keys
+ WHERE merchant_id = :merchant_id AND livemode = :livemode AND key = :key
+""")
 _ANSWER = text("""
 UPDATE idempotency_keys SET locked_until = NULL, response_status = :status, response_body = :body
  WHERE merchant_id = :merchant_id AND livemode = :livemode AND key = :key
@@ -81,6 +85,13 @@ def check(stored: Stored, idempotency: IdempotencyKey, now: datetime) -> None:
         raise IdempotencyKeyReusedError
     if stored.response_status is None and stored.locked_until is not None and stored.locked_until > now:
         raise InFlightError(RETRY_AFTER_SECONDS)
+
+
+def stored(scope: Scope, idempotency: IdempotencyKey) -> Stored | None:
+    """What the key holds of the scope's merchant and mode, for an edge that has not read it with its caller."""
+    parameters = {"merchant_id": scope.merchant_id, "livemode": scope.livemode, "key": idempotency.key}
+    row = scope.connection.execute(_STORED, parameters).one_or_none()
+    return None if row is None else Stored(*row)
 
 
 def answered(

@@ -13,6 +13,7 @@ from web.keys.models import Key
 
 Name = Annotated[Text, StringConstraints(max_length=100)]
 Networks = Annotated[list[Annotated[Text, StringConstraints(max_length=43)]], Field(max_length=50)]
+ObjectId = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 Overlap = Annotated[int, Field(ge=0, le=30 * 86_400)]
 KeyStatus = Literal["active", "expired", "revoked"]
 DAY_SECONDS = 86_400
@@ -54,6 +55,22 @@ class RollKey(Body):
         DAY_SECONDS,
         default=DAY_SECONDS,
     )
+
+
+class Commanded(Body):
+    """What a command of the console says besides: whose keys, in which mode, and who wants it."""
+
+    merchant_id: ObjectId
+    livemode: bool
+    actor: ObjectId
+
+
+class CommandKey(CreateKey, Commanded):
+    """POST /internal/v1/keys."""
+
+
+class CommandRoll(RollKey, Commanded):
+    """POST /internal/v1/keys/<id>/roll."""
 
 
 class ListKeys(Paged):

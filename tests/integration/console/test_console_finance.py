@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,9 +12,8 @@ from flask import Flask
 from tests.integration.console.conftest import Traded
 from tests.integration.console.test_console_pages import ask, text_of
 from tests.support.books import Books, settled
-from tests.support.console import BASE, Browser
+from tests.support.console import BASE, Browser, commanding
 from warehouse.reports.catalogue import REPORTS
-from web.console.commands import Commands
 
 HIDDEN = re.compile(r'name="(csrf|key)" value="([^"]+)"')
 
@@ -22,17 +21,8 @@ HIDDEN = re.compile(r'name="(csrf|key)" value="([^"]+)"')
 @pytest.fixture
 def books(traded: Traded, region_app: Flask) -> Iterator[Books]:
     """The console's commands go to the web service of the same region."""
-    database = traded.house.database
-
-    def post(path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> tuple[int, Any]:
-        answer = region_app.test_client().post(path, json=dict(body), headers=dict(headers))
-        return answer.status_code, answer.json
-
-    wiring = traded.house.app.extensions["meridian-console"]
-    commands = Commands(post, database.env["SERVICE_KEY_EU"])
-    traded.house.app.extensions["meridian-console"] = replace(wiring, commands=commands)
-    yield Books(region_app, database)
-    traded.house.app.extensions["meridian-console"] = wiring
+    with commanding(traded.house, region_app):
+        yield Books(region_app, traded.house.database)
 
 
 def hidden(page: str, heading: str) -> dict[str, str]:

@@ -286,7 +286,7 @@ def test_everybody_sees_their_pages_and_no_others(house: House, role: Role, has_
     opened = set()
     for endpoint, address, is_read in addresses(house.app):
         audience = endpoint.partition(".")[0]
-        if audience not in {"merchant", "webhooks", "finance", "compliance"}:
+        if audience not in {"merchant", "webhooks", "keys", "finance", "compliance"}:
             continue
         status = (browser.get(address) if is_read else browser.post(address)).status_code
         assert (status != 403) == may_open(account, Audience(audience)), (endpoint, status)
@@ -333,6 +333,8 @@ def test_pages_let_nothing_in_and_are_kept_nowhere(house: House) -> None:
         "SELECT * FROM retention_plans",
         "SELECT * FROM outbox",
         "SELECT * FROM api_keys",
+        "SELECT hash FROM api_keys",
+        "UPDATE api_keys SET revoked_at = now()",
         "UPDATE console_users SET role = 'owner'",
         "UPDATE payments SET status = 'failed'",
         "INSERT INTO console_users (id) VALUES ('u')",

@@ -11,17 +11,15 @@ from werkzeug.wrappers import Response as AnyResponse
 from regions.errors import UsageError
 from warehouse.breaks import one_break, proposal
 from web.console import session
-from web.console.accounts import domain
 from web.console.commands import CommandRefusedError
+from web.console.deciding import check_form, command
 from web.console.finance.forms import PURPOSE, breaks_of, form_values
 from web.console.finance.routes import blueprint
 from web.console.mode import chosen_livemode
 from web.console.reading import published, region_rows
 from web.console.view import page
-from web.console.wiring import wired
 
-BAD_REQUEST, CONFLICT = 400, 409
-KEY_LENGTH_MAX = 64
+CONFLICT = 409
 DECISIONS = {"approve": "approved", "reject": "rejected", "reopen": "reopened"}
 _CLOSES = text("""
 SELECT c.through, c.closed_by, c.reason, c.closed_at FROM ledger_closes c ORDER BY c.through DESC LIMIT 24
@@ -31,7 +29,7 @@ SELECT c.through, c.closed_by, c.reason, c.closed_at FROM ledger_closes c ORDER 
 @blueprint.post("/finance/breaks/<break_id>/resolve")
 def propose(break_id: str) -> AnyResponse:
     """Propose how a break is resolved."""
-    _check_form()
+    check_form(PURPOSE)
     reason, other_id = request.form.get("reason", "").strip(), request.form.get("other", "").strip()
     with published() as build:
         found = breaks_of(build) if build else []
@@ -47,7 +45,7 @@ def propose(break_id: str) -> AnyResponse:
 @blueprint.post("/finance/resolutions/<resolution_id>/<decision>")
 def decide(resolution_id: str, decision: str) -> AnyResponse:
     """Approve, reject or re-open."""
-    _check_form()
+    check_form(PURPOSE)
     if decision not in DECISIONS:
         abort(404)
     body = {
@@ -75,7 +73,7 @@ def closes() -> AnyResponse:
 @blueprint.post("/finance/close")
 def close() -> AnyResponse:
     """Close the books through a day."""
-    _check_form()
+    check_form(PURPOSE)
     try:
         through = date.fromisoformat(request.form.get("through", ""))
     except ValueError:
@@ -85,19 +83,9 @@ def close() -> AnyResponse:
     return _send("ledger/closes", body, url_for("finance.closes"))
 
 
-def _check_form() -> None:
-    if not session.is_own_form(session.session_cookie(), PURPOSE):
-        abort(BAD_REQUEST, "This form is too old. Please try again.")
-    if len(request.form.get("key", "")) > KEY_LENGTH_MAX:
-        abort(BAD_REQUEST)
-
-
 def _send(path: str, body: Mapping[str, Any], then: str) -> AnyResponse:
-    commands = wired().commands
-    if commands is None:
-        return _refused("This console can only read: it was not given a way to the region's service.")
     try:
-        commands.send(path, body, request.form.get("key") or domain.new_token())
+        command(path, body)
     except CommandRefusedError as error:
         return _refused(str(error))
     return redirect(then, 303)

@@ -1,9 +1,7 @@
-from flask import request
 from sqlalchemy import text
 
 from warehouse.breaks import RESOLUTIONS, Break, load_breaks
-from web.console import session
-from web.console.accounts import domain
+from web.console import deciding, session
 from web.console.reading import Build, region_rows
 
 PURPOSE = "finance"
@@ -11,8 +9,7 @@ PURPOSE = "finance"
 
 def form_values() -> dict[str, str]:
     """What every form of ours carries: that it is ours, and a key by which sending it twice is sending it once."""
-    token = request.cookies.get(session.session_cookie(), "")
-    return {"csrf": domain.csrf_token(token, PURPOSE), "key": domain.new_token()}
+    return deciding.form_values(PURPOSE)
 
 
 def breaks_of(build: Build) -> list[Break]:
