@@ -72,7 +72,7 @@ def roll(key_id: str) -> Response:
     check_form(PURPOSE)
     found = _found(key_id)
     try:
-        body = _whose(found) | {"overlap_seconds": _whole(request.form.get("overlap", ""))}
+        body = _whose(found) | {"overlap_seconds": _overlap_seconds(request.form.get("overlap", ""))}
         made = command(f"keys/{found['id']}/roll", body)
     except CommandRefusedError as error:
         return _key_page(key_id, error, CONFLICT)
@@ -100,11 +100,10 @@ def _form(said: Mapping[str, str], error: CommandRefusedError | None) -> Respons
     with region_rows(account) as connection:
         livemode = chosen_livemode(connection) if not said else said.get("mode") == LIVE
         merchants = [] if account.merchant_id else repository.merchants(connection)
-    key = "" if error is None or error.code == REUSED else said.get("key", "")
     return page(
         "key_new", 200 if error is None else REFUSED, livemode=livemode, error=error, said=said, merchants=merchants,
         ticked=request.form.getlist("scope"), kinds=domain.KINDS, groups=domain.scope_groups(),
-        form=form_values(PURPOSE, key),
+        form=form_values(PURPOSE, _key_again(error)),
     )  # fmt: skip
 
 
@@ -137,13 +136,14 @@ def _key_page(key_id: str, error: CommandRefusedError | None = None, status: int
         successors = repository.successors(connection, key_id)
     return page(
         "key", status, key=_with_status(found), successors=successors, error=error, overlaps=domain.OVERLAPS,
-        overlap=domain.OVERLAP_SECONDS, form=form_values(PURPOSE),
+        overlap=domain.OVERLAP_SECONDS, form=form_values(PURPOSE, _key_again(error)),
     )  # fmt: skip
 
 
 def _made(made: Mapping[str, Any], before: Row | None = None) -> Response:
     """The one page that shows a key. Loaded again, it is a repetition, which is answered without."""
-    log.info("console key made", extra={"user_id": signed_in().id, "api_key": made["id"]})
+    if made["secret"]:
+        log.info("console key made", extra={"user_id": signed_in().id, "api_key": made["id"]})
     return page_with_script("key_made", made=made, before=before)
 
 
@@ -160,10 +160,16 @@ def _whose(row: Row) -> dict[str, Any]:
     return {"merchant_id": row["merchant_id"], "livemode": row["livemode"], "actor": signed_in().id}
 
 
-def _whole(written: str) -> int:
-    if not written.isascii() or not written.isdigit():
-        raise CommandRefusedError("Choose when the old key ends.")
-    return int(written)
+def _overlap_seconds(chosen: str) -> int:
+    for seconds in domain.OVERLAPS:
+        if chosen == str(seconds):
+            return seconds
+    raise CommandRefusedError("Choose when the old key ends.")
+
+
+def _key_again(error: CommandRefusedError | None) -> str:
+    """The form's key once more, so that nothing is done twice; none if it was used for another form."""
+    return "" if error is None or error.code == REUSED else request.form.get("key", "")
 
 
 def _wrong(name: str, message: str) -> CommandRefusedError:
