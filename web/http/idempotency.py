@@ -91,7 +91,7 @@ def stored(scope: Scope, idempotency: IdempotencyKey) -> Stored | None:
     """What the key holds of the scope's merchant and mode, for an edge that has not read it with its caller."""
     parameters = {"merchant_id": scope.merchant_id, "livemode": scope.livemode, "key": idempotency.key}
     row = scope.connection.execute(_STORED, parameters).one_or_none()
-    return None if row is None else Stored(*row)
+    return None if row is None else Stored._make(row)
 
 
 def answered(

@@ -4,6 +4,7 @@ import html
 import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -182,8 +183,9 @@ def test_a_script_runs_where_the_key_is_and_nowhere_else(house: House, shop: str
         assert "script" not in found.headers["Content-Security-Policy"] + found.text
 
 
-def test_without_a_way_to_the_service_the_form_says_so(house: House) -> None:
-    browser = house.signed_in("owner", house.database.merchant_id)
+def test_without_a_way_to_the_service_the_form_says_so(house: House, shop: str) -> None:
+    house.app.extensions["meridian-console"] = replace(house.app.extensions["meridian-console"], commands=None)
+    browser = house.signed_in("owner", shop)
     answer = post(browser, "/keys/new?mode=test", "/keys/new", kind="secret")
     assert (answer.status_code, "can only read" in answer.text) == (422, True)
 
