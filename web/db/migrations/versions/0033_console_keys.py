@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0032"
-down_revision = "0031"
+revision = "0033"
+down_revision = "0032"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0032_console_keys.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0033_console_keys.sql"
 
 
 def upgrade() -> None:
