@@ -30,6 +30,7 @@ from warehouse.reports import erp
 from warehouse.reports.catalogue import REPORTS, report_of
 from warehouse.reports.invoices import invoices
 from warehouse.reports.model import Asked, Result, run
+from warehouse.reports.page import report_page
 from warehouse.reports.render import FORMATS, render
 from web import ledger
 from web.app import create_app
@@ -208,6 +209,25 @@ def test_every_report_runs_and_becomes_every_file(day: Reconciled, name: str) ->
     result = ask(day, name)
     for form in FORMATS:
         assert render(result, form, "de-DE")
+    with open_published(day.bench.warehouse) as build:
+        page = report_page(build, result, day.bench.region.legal_home, {}, "de-DE").decode()
+    assert page.count("<tr>") > len(result.rows)
+
+
+def test_a_merchants_statement_has_every_line_between_its_opening_and_closing(day: Reconciled) -> None:
+    day.post()
+    rows = ask(day, "merchant-statement").dicts()
+    assert rows
+    for row in rows:
+        where = {key: row[key] for key in ("merchant_id", "account", "currency")}
+        lines = ask(day, "merchant-lines", **where).dicts()
+        assert sum(line["amount_minor"] for line in lines) == row["closing_minor"] - row["opening_minor"]
+    statements = ask(day, "merchant-statement")
+    with open_published(day.bench.warehouse) as build:
+        page = report_page(build, statements, "Issuer", {}, "de-DE").decode()
+    everything = ask(day, "merchant-lines").dicts()
+    assert everything
+    assert all(line["journal_id"] in page for line in everything)
 
 
 def test_every_figure_leads_to_lines_that_add_up_to_it(day: Reconciled) -> None:

@@ -18,7 +18,7 @@ from regions.pricing import Fixed, Plan, Tier, Usage, invoice
 from warehouse.reports.catalogue import report_of
 from warehouse.reports.invoices import as_result
 from warehouse.reports.model import Asked, Result
-from warehouse.reports.page import to_html
+from warehouse.reports.page import COLOUR, to_html
 from warehouse.reports.paper import Customer, paper_of_invoice, papers_of_result
 from warehouse.reports.render import render
 
@@ -87,11 +87,13 @@ def test_no_text_becomes_markup(said: str) -> None:
     hostile = f'{said}</style><script>alert(1)</script><img src=x onerror="x">{said}'
     branding = {"colour": "red; background: url(https://example.com)", "display_name": hostile, "footer": hostile}
     customer = Customer(hostile, "DE", branding, b"<svg onload=x>")
-    found = Elements(page(customer, plan=hostile, number=hostile, problem=hostile))
+    lines = [line | {"what": hostile, "basis": hostile} for line in made()["lines"]]
+    found = Elements(page(customer, plan=hostile, number=hostile, problem=hostile, lines=lines))
     plain = Elements(page(Customer("Ada", "DE", {"display_name": "A", "footer": "F"}), problem="p"))
     assert found.names == plain.names
     assert [name for name, _ in found.attributes] == [name for name, _ in plain.attributes]
     assert "<script>alert(1)</script>" in found.text
+    assert ("style", f"--mark: {COLOUR}") in found.attributes
 
 
 def test_a_page_asks_for_nothing_from_outside_and_shows_the_merchants_looks() -> None:
