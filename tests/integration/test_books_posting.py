@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.books import billing
 from pipelines.books.posting import Posted, carry_out, live_postings, plan
 from pipelines.books.wanted import wanted_postings
 from pipelines.recon import bank_landing
@@ -317,3 +318,30 @@ def test_a_months_invoice_is_what_the_merchant_used(day: Reconciled) -> None:
     quantities = {line["what"]: line["quantity"] for line in made["lines"]}
     assert (quantities["payments"], quantities["volume at 1.4 %"]) == (count, volume)
     assert made["amount_minor"] == sum(line["amount_minor"] for line in made["lines"])
+
+
+def test_an_invoice_is_issued_and_taken_back_and_every_file_shows_it(
+    day: Reconciled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(_: object, __: object, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(day.command(path, body))
+
+    monkeypatch.setattr(billing, "command", command)
+    region, env, actor = day.bench.region, day.books.database.env_for("reader"), day.books.person()
+    with open_published(day.bench.warehouse) as build:
+        drafts = invoices(build, DAY, load_pricing(), livemode=False, build_number=1)
+    (made,) = billing.issue(region, env, drafts, actor)
+    assert billing.issue(region, env, drafts, actor) == [made]
+    head = {"merchant_id": made["merchant_id"], "livemode": False, "number": made["number"]}
+    note = day.command("invoices/credit-notes", {**head, "actor": actor, "reason": "<b>wrong</b> plan"})
+    found = billing.issued(region, env, DAY, livemode=False, merchant_id=None)
+    assert [(one["number"], one["credits"]) for one in found] == [
+        (made["number"], None),
+        (note["number"], made["number"]),
+    ]
+    for form in billing.FORMATS:
+        assert billing.render_invoices(region, env, found, DAY, form, "de-DE")
+    page = billing.render_invoices(region, env, found, DAY, "html", "de-DE").decode()
+    assert page.count("<article") == 2
+    assert "Reason: &lt;b&gt;wrong&lt;/b&gt; plan" in page
+    assert f"Takes back</dt><dd>{made['number']}" in page
