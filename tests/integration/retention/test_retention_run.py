@@ -20,6 +20,7 @@ from regions.errors import UsageError
 from regions.ids import new_id
 from tests.support import canary
 from tests.support.erasure import Bureau, Payer
+from tests.support.ids import other_than
 from web.merchants.close import main as close
 
 
@@ -85,7 +86,7 @@ def test_an_altered_plan_is_refused_by_the_database_and_by_the_run(
     bureau: Bureau, office: Office, asking: Payer
 ) -> None:
     stored = bureau.approved(office)
-    text = stored.text.replace(asking.subject, asking.subject[:-1] + "0")
+    text = stored.text.replace(asking.subject, other_than(asking.subject))
     with pytest.raises(PlanAlteredError):
         _ = stored._replace(text=text).plan
     with pytest.raises(psycopg.IntegrityError):
