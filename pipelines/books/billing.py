@@ -40,9 +40,7 @@ def drafts(
     """What the invoices of a day's month say, by the published build."""
     number = published_record(region, env).number
     with open_published(Warehouse.open(region, env)) as build:
-        return invoices(
-            build, day, load_pricing(), livemode=livemode, merchant_id=merchant_id, build_number=number
-        )  # fmt: skip
+        return invoices(build, day, load_pricing(), livemode=livemode, merchant_id=merchant_id, build_number=number)
 
 
 def issue(

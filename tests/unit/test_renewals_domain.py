@@ -80,19 +80,19 @@ def test_what_is_done_about_a_period() -> None:
 @pytest.mark.parametrize(
     ("code", "retry", "tries", "then"),
     [
-        (Reason.INSUFFICIENT_FUNDS, Retry.LATER, 1, Again(NOW + DAY, is_try=True)),
-        (Reason.INSUFFICIENT_FUNDS, Retry.LATER, 2, Again(NOW + 3 * DAY, is_try=True)),
+        (Reason.INSUFFICIENT_FUNDS, Retry.LATER, 1, Again(NOW + DAY)),
+        (Reason.INSUFFICIENT_FUNDS, Retry.LATER, 2, Again(NOW + 3 * DAY)),
         (Reason.INSUFFICIENT_FUNDS, Retry.LATER, 4, Present("insufficient_funds")),
         (Reason.EXPIRED_CARD, Retry.NEVER, 1, Present("expired_card")),
         (Reason.AUTHENTICATION_REQUIRED, Retry.WITH_AUTHENTICATION, 1, Present("authentication_required")),
         (Reason.REJECTED_REQUEST, None, 1, Present("gateway_rejected_request")),
-        (Reason.UNREACHABLE, None, 0, Again(NOW + timedelta(minutes=4), is_try=False)),
+        (Reason.UNREACHABLE, None, 0, Again(NOW + timedelta(minutes=4))),
     ],
 )
 def test_what_follows_a_failure(code: str, retry: Retry | None, tries: int, then: object) -> None:
     facts = {"tries": tries, "outages": 3, "now": NOW, "policy": load_policy()}
     assert after_failure(code, retry, next_due_at=NOW + 30 * DAY, **facts) == then  # type: ignore[arg-type]
-    if isinstance(then, Again) and then.is_try:  # nothing is tried again once the next period is due
+    if isinstance(then, Again) and code != Reason.UNREACHABLE:  # nothing is tried again once the next period is due
         assert after_failure(code, retry, next_due_at=then.at, **facts) == Present(code)  # type: ignore[arg-type]
 
 

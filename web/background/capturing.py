@@ -1,15 +1,13 @@
 """Captures and voids that nobody told us the end of, and those that time asks for."""
 
-from contextlib import AbstractContextManager
-
-from regions.ids import new_id
 from regions.money import Money
+from web.background import scopes
 from web.background.queue import claim_open
 from web.captures import repository, service
 from web.captures.domain import StepStatus
-from web.captures.models import Capture, DueCapture, DuePayment, DueVoid, Void
+from web.captures.models import Capture, DueCapture, DueVoid, Void
 from web.clock import utc_now
-from web.db.scope import Scope, Tenant, enter_tenant_as, tenant_scope
+from web.db.scope import Scope
 from web.db.steps import Settled, gateway_call
 from web.gateways.capabilities import Lookup
 from web.gateways.domain import CaptureAnswer, CaptureOrder, StepFact, VoidAnswer, VoidOrder
@@ -24,10 +22,7 @@ def step_due(wiring: Wiring) -> bool:
         due = repository.lock_due_payment(connection, now)
         if due is None:
             return False
-        correlation_id = new_id("request", wiring.region.code)
-        enter_tenant_as(connection, due.merchant_id, "", correlation_id)
-        scope = Scope(connection, wiring.region, due.merchant_id, due.livemode, correlation_id, now)
-        service.when_due(scope, due.id, is_expired=due.is_expired)
+        service.when_due(scopes.entered(wiring, connection, due, now), due.id, is_expired=due.is_expired)
     return True
 
 
@@ -58,7 +53,7 @@ def _resolve_capture(wiring: Wiring, claimed: DueCapture) -> None:
         return Settled(None)
 
     gateway_call(
-        lambda: _scope(wiring, claimed),
+        lambda: scopes.opened(wiring, claimed),
         intend=intend,
         call=lambda intent: _ask_or_capture(gateway, intent),
         conclude=lambda scope, intent, answer: service.apply_capture_outcome(scope, intent.capture_id, answer),
@@ -76,7 +71,7 @@ def _resolve_void(wiring: Wiring, claimed: DueVoid) -> None:
         return Settled(None)
 
     gateway_call(
-        lambda: _scope(wiring, claimed),
+        lambda: scopes.opened(wiring, claimed),
         intend=intend,
         call=lambda intent: _ask_or_void(gateway, intent),
         conclude=lambda scope, intent, answer: service.apply_void_outcome(scope, intent.void_id, answer),
@@ -100,9 +95,3 @@ def _ask_or_capture(gateway: Gateway, order: CaptureOrder) -> CaptureAnswer:
 def _ask_or_void(gateway: Gateway, order: VoidOrder) -> VoidAnswer:
     answer = gateway.resolve_void(order)
     return gateway.void(order) if answer.fact is StepFact.NOT_FOUND else answer
-
-
-def _scope(wiring: Wiring, claimed: DueCapture | DueVoid | DuePayment) -> AbstractContextManager[Scope]:
-    tenant = Tenant(claimed.id, claimed.merchant_id, claimed.livemode)
-    correlation_id = new_id("request", wiring.region.code)
-    return tenant_scope(wiring.database, wiring.region, tenant, correlation_id=correlation_id, now=utc_now())

@@ -2,9 +2,8 @@
 
 from datetime import timedelta
 
-from regions.ids import new_id
+from web.background import scopes
 from web.clock import utc_now
-from web.db.scope import Scope, enter_tenant_as
 from web.disputes import repository
 from web.disputes.service import apply_news
 from web.gateways.disputes import Dispute
@@ -42,7 +41,4 @@ def _apply(wiring: Wiring, gateway: str, told: Dispute) -> None:
         of = repository.disputed(connection, gateway, told.attempt_id, told.payment_reference)
         if of is None:
             return  # another region's, at the same account
-        correlation_id = new_id("request", wiring.region.code)
-        enter_tenant_as(connection, of.merchant_id, "", correlation_id)
-        scope = Scope(connection, wiring.region, of.merchant_id, of.livemode, correlation_id, utc_now())
-        apply_news(scope, of, told)
+        apply_news(scopes.entered(wiring, connection, of, utc_now()), of, told)

@@ -4,10 +4,9 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from regions.ids import new_id
+from web.background import scopes
 from web.checkout import repository, sessions
 from web.clock import utc_now
-from web.db.scope import Scope, enter_tenant_as
 from web.links import repository as links
 from web.links import service as link_service
 from web.rates import repository as rates
@@ -33,10 +32,7 @@ def step_sessions(wiring: Wiring) -> bool:
         due = repository.lock_one_due(connection, now)
         if due is None:
             return False
-        correlation_id = new_id("request", wiring.region.code)
-        enter_tenant_as(connection, due.merchant_id, "", correlation_id)
-        scope = Scope(connection, wiring.region, due.merchant_id, due.livemode, correlation_id, now)
-        sessions.expire(scope, due.id, due.link_id)
+        sessions.expire(scopes.entered(wiring, connection, due, now), due.id, due.link_id)
     return True
 
 
@@ -46,10 +42,7 @@ def step_links(wiring: Wiring) -> bool:
     with wiring.database.transaction() as connection:
         due = links.lock_due(connection, now, _LINKS_A_STEP)
         for link in due:
-            correlation_id = new_id("request", wiring.region.code)
-            enter_tenant_as(connection, link.merchant_id, "", correlation_id)
-            scope = Scope(connection, wiring.region, link.merchant_id, link.livemode, correlation_id, now)
-            link_service.announce_expiry(scope, link.id, link.expires_at)
+            link_service.announce_expiry(scopes.entered(wiring, connection, link, now), link.id, link.expires_at)
     return len(due) == _LINKS_A_STEP
 
 

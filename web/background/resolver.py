@@ -2,11 +2,10 @@
 
 from contextlib import AbstractContextManager
 
-from regions.ids import new_id
 from regions.money import Money
+from web.background import scopes
 from web.background.queue import claim_open
-from web.clock import utc_now
-from web.db.scope import Scope, Tenant, tenant_scope
+from web.db.scope import Scope
 from web.db.steps import Settled, gateway_call
 from web.gateways.capabilities import Lookup
 from web.gateways.domain import Answer, RefundAnswer, RefundOrder, StepFact
@@ -49,7 +48,7 @@ def _resolve_attempt(wiring: Wiring, claimed: DueAttempt) -> None:
         return Settled(None)
 
     def mine() -> AbstractContextManager[Scope]:
-        return _scope(wiring, Tenant(claimed.id, claimed.merchant_id, claimed.livemode))
+        return scopes.opened(wiring, claimed)
 
     def ask(attempt: Attempt) -> Answer:
         order = orders.kept(mine, wiring.vault, gateway, attempt.id)
@@ -78,7 +77,7 @@ def _resolve_refund(wiring: Wiring, claimed: DueRefund) -> None:
         return Settled(None) if is_taken else order
 
     gateway_call(
-        lambda: _scope(wiring, Tenant(claimed.id, claimed.merchant_id, claimed.livemode)),
+        lambda: scopes.opened(wiring, claimed),
         intend=intend,
         call=lambda intent: _ask_or_send(gateway, intent),
         conclude=lambda scope, intent, answer: apply_refund_outcome(scope, intent.refund_id, answer),
@@ -90,8 +89,3 @@ def _ask_or_send(gateway: Gateway, order: RefundOrder) -> RefundAnswer:
     """A refund that the gateway does not know is sent, or sent again: the same key never gives the money twice."""
     answer = gateway.resolve_refund(order)
     return gateway.refund(order) if answer.fact is StepFact.NOT_FOUND else answer
-
-
-def _scope(wiring: Wiring, tenant: Tenant) -> AbstractContextManager[Scope]:
-    correlation_id = new_id("request", wiring.region.code)
-    return tenant_scope(wiring.database, wiring.region, tenant, correlation_id=correlation_id, now=utc_now())

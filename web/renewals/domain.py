@@ -1,7 +1,7 @@
 """When a renewal is due, how it is charged, and what follows a failure. No clock, no database: everything comes in."""
 
 from calendar import monthrange
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -125,10 +125,9 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """The charge is tried again then; `is_try`: it counts as one of the tries."""
+    """The charge is tried again then."""
 
     at: datetime
-    is_try: bool
 
 
 def due_at(starts_at: datetime, unit: Unit, count: int, number: int, zone: ZoneInfo) -> datetime:
@@ -173,13 +172,13 @@ def after_failure(
     """What follows a charge that has definitely failed; `tries` and `outages` count it too."""
     if code in policy.outage_reasons:
         wait = min(policy.outage_wait * (1 << min(max(outages - 1, 0), 16)), policy.outage_wait_max)
-        return Again(now + wait, is_try=False)
+        return Again(now + wait)
     if is_for_good(code, retry) or retry is Retry.WITH_AUTHENTICATION:
         return Present(code)
     if tries > len(policy.retry_after):
         return Present(code)
     at = now + policy.retry_after[tries - 1]
-    return Present(code) if next_due_at is not None and at >= next_due_at else Again(at, is_try=True)
+    return Present(code) if next_due_at is not None and at >= next_due_at else Again(at)
 
 
 def is_for_good(code: str, retry: Retry | None) -> bool:
@@ -190,12 +189,6 @@ def is_for_good(code: str, retry: Retry | None) -> bool:
 def mandate_reference(ulid: str, length_max: int) -> str | None:
     """The mandate's own reference, where the scheme has one of so many characters at most (0: it has none)."""
     return f"MRD-{ulid.upper()}"[:length_max] if length_max else None
-
-
-def is_over(next_number: int, periods_max: int | None, statuses: Collection[PeriodStatus]) -> bool:
-    """Whether nothing more will come: all periods were opened, and none of them is open."""
-    is_last = periods_max is not None and next_number > periods_max
-    return is_last and not any(status in OPEN_PERIODS for status in statuses)
 
 
 def policy_of(retry_hours: Sequence[int], reasons: Sequence[str], minutes: int, minutes_max: int) -> Policy:
