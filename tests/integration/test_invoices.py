@@ -121,6 +121,24 @@ def test_what_was_issued_cannot_be_changed_and_the_service_cannot_touch_the_numb
         web.execute("UPDATE invoice_series SET last_number = 1")
 
 
+CREDIT = """
+INSERT INTO invoices (merchant_id, livemode, issuer, year, kind, credits, month, currency, revision, total_minor,
+                      document, reason, issued_by, issued_on, issued_at)
+SELECT merchant_id, livemode, issuer, year, 'credit_note', number, month, currency, revision + %s, %s - total_minor,
+       document, 'wrong', issued_by, issued_on, issued_at FROM invoices WHERE number = %s
+"""
+
+
+@pytest.mark.parametrize(("revision", "minor"), [(0, 1), (0, -1), (1, 0)])
+def test_the_database_itself_takes_back_an_invoice_whole_or_not_at_all(
+    books: Books, actor: str, months: list[str], revision: int, minor: int
+) -> None:
+    number = books.command("invoices", asked(books, months[0], actor)).json["number"]
+    with books.database.connect("postgres") as admin, pytest.raises(CheckViolation, match="does not take back"):
+        admin.execute(CREDIT, [revision, minor, number])
+    assert books.command("invoices/credit-notes", credit(books, number, actor)).status_code == 201
+
+
 @pytest.mark.parametrize(
     ("more", "status"),
     [
