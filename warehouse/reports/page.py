@@ -59,6 +59,12 @@ th { border-bottom: 2px solid var(--mark); font-weight: 600; }
 .sums tr:last-child > * { border-top: 2px solid var(--mark); font-weight: 700; }
 footer { margin-top: 2rem; font-size: .85rem; color: #55606e; break-inside: avoid; }
 footer p { margin: .2rem 0; }
+@media screen and (max-width: 45rem) {
+  article { margin: 0 0 1rem; padding: 1.2rem; }
+  .wide table { width: max-content; min-width: 100%; }
+  .wide td { max-width: 16rem; }
+  .wide .small { min-width: 9rem; }
+}
 @media print {
   body { background: #fff; font-size: 10pt; }
   article { max-width: none; margin: 0; padding: 4mm 0 6mm; }
@@ -125,6 +131,8 @@ def _addressee(paper: Paper) -> str:
 
 
 def _table(table: Table, locale: str) -> str:
+    if not table.rows:
+        return ""
     title = f"<h2>{escape(table.title)}</h2>" if table.title else ""
     dense = " dense" if len(table.columns) >= _DENSE_COLUMNS_MIN else ""
     head = "".join(f'<th scope="col"{_class(column)}>{escape(column.title)}</th>' for column in table.columns)
