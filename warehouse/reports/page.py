@@ -131,7 +131,7 @@ def _addressee(paper: Paper) -> str:
 
 
 def _table(table: Table, locale: str) -> str:
-    if not table.rows:
+    if not table.columns:
         return ""
     title = f"<h2>{escape(table.title)}</h2>" if table.title else ""
     dense = " dense" if len(table.columns) >= _DENSE_COLUMNS_MIN else ""
