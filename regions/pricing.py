@@ -3,25 +3,17 @@
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from regions.contract_files import CONTRACTS
 from regions.errors import ConfigurationError
 from regions.money import exponent
+from regions.tiers import Mode, Tier, are_in_order, slices
 
 STANDARD: Final = "standard"
 MINIMUM: Final = "up to the month's minimum"
 _MILLION: Final = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Tier:
-    """The rate of the volume below `up_to_minor` and above the tier before; None: all the rest."""
-
-    up_to_minor: int | None
-    millionths: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +33,7 @@ class Plan:
     tiers: tuple[Tier, ...]
     fixed: Mapping[str, Fixed]
     tax_millionths: int = 0
+    mode: Mode = Mode.GRADUATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +76,18 @@ def invoice(plan: Plan, currency: str, usage: Usage) -> list[InvoiceLine]:
     """The lines of a month's invoice, each rounded once, half-even. Raises ConfigurationError for another currency."""
     if currency not in plan.fixed:
         raise ConfigurationError(f"plan {plan.name} has no prices in {currency}: add them to pricing.toml")
-    fixed, lines, below, tax = plan.fixed[currency], [], 0, plan.tax_millionths
-    for tier in plan.tiers:
-        top = usage.volume_minor if tier.up_to_minor is None else min(usage.volume_minor, tier.up_to_minor)
-        part = max(0, top - below)
-        if part:
-            amount = round(Fraction(part * tier.millionths, _MILLION))
-            what = f"volume at {tier.millionths / 10_000:g} %"
-            lines.append(InvoiceLine(what, part, amount, "volume", tier.millionths, tax))
-        below = max(below, top)
+    fixed, tax = plan.fixed[currency], plan.tax_millionths
+    lines = [
+        InvoiceLine(
+            f"volume at {part.millionths / 10_000:g} %",
+            part.to_minor - part.from_minor,
+            part.amount_minor,
+            "volume",
+            part.millionths,
+            tax,
+        )
+        for part in slices(plan.mode, plan.tiers, 0, usage.volume_minor)
+    ]
     for what, count, price in (
         ("payments", usage.payment_count, fixed.payment_minor),
         ("refunds", usage.refund_count, fixed.refund_minor),
@@ -122,18 +118,13 @@ def _plan(path: Path, name: str, table: Mapping[str, Any]) -> Plan:
         tiers = tuple(Tier(int(one["up_to_minor"]) or None, int(one["millionths"])) for one in table["tiers"])
         fixed = {currency: Fixed(**prices) for currency, prices in table["fixed"].items()}
         tax = int(table.get("tax_millionths", 0))
+        mode = Mode(table.get("mode", Mode.GRADUATED))
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(f"{path}: plans.{name} is not complete: {error}") from error
-    ends = [tier.up_to_minor for tier in tiers]
-    if (
-        not ends
-        or ends[-1] is not None
-        or None in ends[:-1]
-        or ends[:-1] != sorted(set(ends[:-1]), key=lambda e: e or 0)
-    ):
+    if not are_in_order(tiers):
         raise ConfigurationError(f"{path}: plans.{name}.tiers must rise, and the last one must have no end")
     for currency in fixed:
         exponent(currency)
     if not 0 <= tax < _MILLION:
         raise ConfigurationError(f"{path}: plans.{name}.tax_millionths must be from 0 to less than a million")
-    return Plan(name, tiers, fixed, tax)
+    return Plan(name, tiers, fixed, tax, mode)

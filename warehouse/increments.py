@@ -59,6 +59,7 @@ STAGED: Final[Mapping[str, Key]] = {
     "stg_split_created": Key("payment", "payment_id"),
     "stg_split_reversed": Key("payment", "payment_id"),
     "stg_fee_charged": Key("payment", "payment_id"),
+    "stg_fee_adjusted": Key("payment", "payment_id"),
     "stg_journal_posted": Key("source", "source_id"),
     "stg_payment_method_saved": Key("payment_method", "payment_method_id"),
     "stg_payment_method_deleted": Key("payment_method", "payment_method_id"),

@@ -38,7 +38,7 @@ from events
     'payment.created', 'payment.attempted', 'payment.requires_action', 'payment.authorised', 'payment.voided',
     'payment.succeeded', 'payment.failed', 'capture.created', 'capture.succeeded', 'capture.failed',
     'refund.created', 'refund.succeeded', 'refund.failed',
-    'dispute.opened', 'dispute.contested', 'dispute.closed', 'split.created', 'split.reversed', 'fee.charged',
+    'dispute.opened', 'dispute.contested', 'dispute.closed', 'split.created', 'split.reversed', 'fee.charged', 'fee.adjusted',
     'journal.posted',
     'payment_method.saved', 'payment_method.deleted',
     'payout.created', 'payout.paid', 'payout.failed',

@@ -40,6 +40,7 @@ EXPECTED = {
         "split.created",
         "split.reversed",
         "fee.charged",
+        "fee.adjusted",
         "refund.created",
         "refund.succeeded",
         "refund.failed",

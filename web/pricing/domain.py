@@ -1,7 +1,8 @@
 """What the platform charges for captured money: flat, percentage, tiered, per method, with tax. No clock, no database.
 
 A plan is data: {"name", "tax_percent", "rules": […]}, the first rule that fits decides. A rule may say `methods` and
-`currency` that it is for, and charges `percent` and `flat_minor`, or `tiers` of both by the amount captured.
+`currency` that it is for, and charges `percent` and `flat_minor`, or `tiers` of both by the amount captured. With
+`by_volume` its tiers are of percentages by the month's volume (`volume.py`), and `flat_minor` stands beside them.
 """
 
 from collections.abc import Mapping
@@ -11,12 +12,15 @@ from typing import Any, Self
 
 from regions.errors import ConfigurationError
 from regions.money import Money
+from regions.tiers import Mode, Tier, are_in_order
 from web.ledger.domain import MERCHANT_PAYABLE_PENDING, Entry
 
 PLATFORM_FEES = "platform_fees"
 TAX = "tax"
 _HUNDRED = Decimal(100)
-_RULE_FIELDS = {"methods", "currency", "percent", "flat_minor", "tiers", "minimum_minor", "maximum_minor"}
+_MILLIONTHS = 10_000  # of a percent
+_RULE_FIELDS = {"methods", "currency", "percent", "flat_minor", "tiers", "minimum_minor", "maximum_minor", "by_volume"}
+_VOLUME_FIELDS = {"methods", "currency", "flat_minor", "tiers", "by_volume"}
 _TIER_FIELDS = {"up_to_minor", "percent", "flat_minor"}
 
 
@@ -30,6 +34,15 @@ class Rate:
 
 
 @dataclass(frozen=True)
+class Volume:
+    """Tiers by what is captured in a month, and what each capture costs beside them."""
+
+    mode: Mode
+    tiers: tuple[Tier, ...]
+    flat_minor: int
+
+
+@dataclass(frozen=True)
 class Rule:
     """Rates for some methods and a currency; None means all. Tiers come in order, the last without an end."""
 
@@ -38,6 +51,7 @@ class Rule:
     currency: str | None = None
     minimum_minor: int = 0
     maximum_minor: int | None = None
+    volume: Volume | None = None  # instead of rates
 
     def fits(self, method: str, currency: str) -> bool:
         """Whether the rule is for them."""
@@ -82,15 +96,26 @@ class Plan:
         read = tuple(_rule(f"Pricing plan {name}, rule {number}", rule) for number, rule in enumerate(rules, start=1))
         return cls(name, read, _percent(f"Pricing plan {name}: tax_percent", document.get("tax_percent", "0")))
 
+    def rule_for(self, method: str, currency: str) -> Rule | None:
+        """The rule that decides: the first that fits."""
+        return next((rule for rule in self.rules if rule.fits(method, currency)), None)
+
     def fee(self, method: str, captured: Money) -> Fee | None:
-        """What a capture costs; None where no rule fits or nothing is charged."""
-        rule = next((rule for rule in self.rules if rule.fits(method, captured.currency)), None)
-        fee_minor = 0 if rule is None else rule.fee_minor(captured.amount_minor)
-        return Fee(fee_minor, _round(fee_minor * self.tax_percent / _HUNDRED)) if fee_minor else None
+        """What a capture costs at once; None where no rule fits, nothing is charged, or the month's volume decides."""
+        rule = self.rule_for(method, captured.currency)
+        fee_minor = 0 if rule is None or rule.volume else rule.fee_minor(captured.amount_minor)
+        return Fee(fee_minor, self.tax_minor(fee_minor)) if fee_minor else None
+
+    def tax_minor(self, fee_minor: int) -> int:
+        """The tax on a fee, rounded half-even once."""
+        return _round(fee_minor * self.tax_percent / _HUNDRED)
 
 
 def entries(fee: Fee, currency: str) -> tuple[Entry, ...]:
-    """What a fee books: the merchant is owed less, the platform has earned it, the tax is the state's."""
+    """What a fee books: the merchant is owed less, the platform has earned it, the tax is the state's.
+
+    A fee below zero gives that back.
+    """
     booked = (
         Entry(MERCHANT_PAYABLE_PENDING, Money(fee.fee_minor + fee.tax_minor, currency)),
         Entry(PLATFORM_FEES, Money(-fee.fee_minor, currency)),
@@ -101,6 +126,8 @@ def entries(fee: Fee, currency: str) -> tuple[Entry, ...]:
 def _rule(where: str, rule: Any) -> Rule:
     if not isinstance(rule, Mapping) or set(rule) - _RULE_FIELDS:
         raise ConfigurationError(f"{where}: its fields are {', '.join(sorted(_RULE_FIELDS))}.")
+    if "by_volume" in rule:
+        return _volume_rule(where, rule)
     currency = rule.get("currency")
     tiers = rule.get("tiers")
     rates = tuple(_rate(where, tier) for tier in (tiers or [rule]))
@@ -124,6 +151,29 @@ def _rule(where: str, rule: Any) -> Rule:
         _minor(where, rule.get("minimum_minor", 0)),
         None if maximum is None else _minor(where, maximum),
     )
+
+
+def _volume_rule(where: str, rule: Mapping[str, Any]) -> Rule:
+    if set(rule) - _VOLUME_FIELDS or rule["by_volume"] not in set(Mode) or not isinstance(rule.get("currency"), str):
+        raise ConfigurationError(
+            f"{where}: by_volume is graduated or slab, and goes with a currency, tiers, methods and flat_minor alone."
+        )
+    tiers = tuple(_volume_tier(where, tier) for tier in rule.get("tiers") or ())
+    if not are_in_order(tiers):
+        raise ConfigurationError(f"{where}: tiers rise by up_to_minor, and the last one has none.")
+    methods = rule.get("methods")
+    volume = Volume(Mode(rule["by_volume"]), tiers, _minor(where, rule.get("flat_minor", 0)))
+    return Rule((), None if methods is None else frozenset(methods), rule["currency"], volume=volume)
+
+
+def _volume_tier(where: str, tier: Any) -> Tier:
+    if not isinstance(tier, Mapping) or set(tier) - {"up_to_minor", "percent"}:
+        raise ConfigurationError(f"{where}: a tier by volume has up_to_minor and percent.")
+    end = tier.get("up_to_minor")
+    millionths = _percent(f"{where}: percent", tier.get("percent")) * _MILLIONTHS
+    if millionths != int(millionths):
+        raise ConfigurationError(f"{where}: a percentage by volume has four places at most.")
+    return Tier(None if end is None else _minor(where, end), int(millionths))
 
 
 def _rate(where: str, rate: Mapping[str, Any]) -> Rate:

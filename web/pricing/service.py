@@ -1,33 +1,38 @@
-from sqlalchemy import text
+from typing import Any
 
 from regions.events import timestamp
 from regions.money import Money
 from web import ledger, outbox
 from web.db.scope import Scope
-from web.pricing.domain import Plan, entries
+from web.pricing import repository
+from web.pricing.domain import Fee, Plan, entries
+from web.pricing.repository import Metered, MonthToPrice
+from web.pricing.volume import Priced, percent, price
 
-_IN_FORCE = text("""
-SELECT name, terms FROM pricing_plans WHERE merchant_id = :merchant_id AND valid_from <= :now
- ORDER BY valid_from DESC LIMIT 1
-""")
+_AT_ONCE = 100  # captures of a month that one transaction prices
 
 
 def charge(scope: Scope, payment_id: str, source_id: str, method: str, captured: Money) -> None:
     """Take the platform's fee and its tax for captured money, by the merchant's plan in force; without one, nothing.
 
     `source_id` is the payment, or the capture, that is charged for. What is refunded later does not bring the fee back.
+    What the month's volume decides about is noted here and priced by `price_month`: nobody who pays waits for a sum.
     """
-    row = scope.connection.execute(_IN_FORCE, {"merchant_id": scope.merchant_id, "now": scope.now}).one_or_none()
-    if row is None:
+    found = repository.plan_in_force(scope)
+    rule = found and found.plan.rule_for(method, captured.currency)
+    if found is None or rule is None:
         return
-    fee = Plan.read({**row.terms, "name": row.name}).fee(method, captured)
+    if rule.volume is not None:
+        repository.meter(scope, payment_id, source_id, method, captured, found.valid_from)
+        return
+    fee = found.plan.fee(method, captured)
     if fee is None:
         return
     ledger.post_journal(scope, ledger.Journal("platform_fee", source_id, scope.now, entries(fee, captured.currency)))
     data = {
         "payment_id": payment_id,
         "source_id": source_id,
-        "pricing_plan": row.name,
+        "pricing_plan": found.plan.name,
         "method": method,
         "fee_minor": fee.fee_minor,
         "tax_minor": fee.tax_minor,
@@ -35,3 +40,67 @@ def charge(scope: Scope, payment_id: str, source_id: str, method: str, captured:
         "charged_at": timestamp(scope.now),
     }
     outbox.append(scope, "fee.charged", payment_id, data)
+
+
+def price_month(scope: Scope, month: MonthToPrice) -> None:
+    """Charge for a month's captures that are not priced, one after the other; the month's row is locked."""
+    standing, plans, priced = month.standing, dict[Any, Plan](), list[tuple[Metered, Priced]]()
+    for capture in repository.to_price(scope, month, _AT_ONCE):
+        plan = plans.get(capture.plan_valid_from) or repository.plan_from(scope, capture.plan_valid_from)
+        plans[capture.plan_valid_from] = plan
+        one, standing = price(plan, month.currency, standing, capture.method, capture.amount_minor)
+        priced.append((capture, one))
+    repository.save(scope, month, standing, priced)
+    ledger.post_journals(scope, [journal for each in priced for journal in _journals(month.currency, *each)])
+    for capture, one in sorted(priced, key=lambda each: each[0].payment_id):  # an event locks its payment's sequence
+        _tell(scope, month, plans[capture.plan_valid_from].name, capture, one)
+
+
+def _journals(currency: str, capture: Metered, one: Priced) -> list[ledger.Journal]:
+    kinds = (("platform_fee_adjustment", one.adjustment), ("platform_fee", one.fee))
+    return [
+        ledger.Journal(kind, capture.source_id, capture.captured_at, entries(fee, currency))
+        for kind, fee in kinds
+        if fee.fee_minor
+    ]
+
+
+def _tell(scope: Scope, month: MonthToPrice, plan: str, capture: Metered, one: Priced) -> None:
+    shared: dict[str, Any] = {
+        "payment_id": capture.payment_id,
+        "source_id": capture.source_id,
+        "pricing_plan": plan,
+        "month": f"{month.month:%Y-%m}",
+        "currency": month.currency,
+    }
+    if one.rerated is not None and one.adjustment.fee_minor:
+        changed = {
+            "volume_minor": one.rerated.volume_minor,
+            "from_percent": percent(one.rerated.from_millionths),
+            "to_percent": percent(one.rerated.to_millionths),
+            "adjusted_at": timestamp(scope.now),
+        }
+        outbox.append(scope, "fee.adjusted", capture.payment_id, {**shared, **changed, **_sums(one.adjustment)})
+    if not one.fee.fee_minor:
+        return
+    explained = {
+        "method": capture.method,
+        "charged_at": timestamp(scope.now),
+        "volume_before_minor": one.before_minor,
+        "flat_minor": one.flat_minor,
+        "tiers": [
+            {
+                "tier": part.tier,
+                "percent": percent(part.millionths),
+                "from_minor": part.from_minor,
+                "to_minor": part.to_minor,
+                "fee_minor": part.amount_minor,
+            }
+            for part in one.slices
+        ],
+    }
+    outbox.append(scope, "fee.charged", capture.payment_id, {**shared, **explained, **_sums(one.fee)})
+
+
+def _sums(fee: Fee) -> dict[str, int]:
+    return {"fee_minor": fee.fee_minor, "tax_minor": fee.tax_minor}

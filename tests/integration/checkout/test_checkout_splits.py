@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.shop import Shop
+from web.background import metering
 
 PLAN = """
 name = "standard"
@@ -17,6 +19,16 @@ methods = ["card"]
 currency = "EUR"
 percent = "1.4"
 flat_minor = 25
+"""
+
+GROWTH = """
+name = "growth"
+tax_percent = "19"
+[[rules]]
+by_volume = "{mode}"
+currency = "EUR"
+flat_minor = 10
+tiers = [{{ up_to_minor = 5000, percent = "2" }}, {{ percent = "1" }}]
 """
 
 
@@ -145,3 +157,46 @@ def test_a_plan_that_cannot_be_is_refused_in_one_sentence(shop: Shop, tmp_path: 
     assert (unknown.returncode, wrong.returncode) == (2, 2)
     assert "has no merchant" in unknown.stderr
     assert "percent" in wrong.stderr
+
+
+def of_fees(shop: Shop, payment: dict[str, Any]) -> list[tuple[str, str, int]]:
+    return [one for one in shop.journals(payment["id"]) if one[0].startswith("platform_fee")]
+
+
+@pytest.mark.parametrize(("mode", "adjusted"), [("graduated", 0), ("slab", -40)])
+def test_fees_by_the_months_volume_are_priced_one_after_the_other_and_explained(
+    shop: Shop, tmp_path: Path, mode: str, adjusted: int
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(GROWTH.format(mode=mode))
+    made = provision(shop, plan, shop.database.merchant_id)
+    assert made.returncode == 0, made.stderr
+    try:
+        payments = [shop.paid() for _ in range(3)]
+        assert not [one for payment in payments for one in of_fees(shop, payment)], "who pays waits for no sum"
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda _: metering.step(shop.worker), range(2)))
+        while metering.step(shop.worker):
+            pass
+        shop.refund(payments[0])
+        (month,) = shop.rows("SELECT volume_minor, fee_minor, month FROM monthly_volumes")
+        said = shop.rows("SELECT data FROM outbox WHERE type = 'fee.charged' AND subject = %s", payments[2]["id"])
+        told = shop.rows("SELECT data FROM outbox WHERE type = 'fee.adjusted' AND subject = %s", payments[2]["id"])
+    finally:
+        for table in ("metered_captures", "monthly_volumes", "pricing_plans"):
+            shop.execute(f"DELETE FROM {table}")
+
+    # 59.97: graduated 50.00 at 2 % and 9.97 at 1 %, in slabs all of it at 1 %. A refund changes nothing of it.
+    assert month["volume_minor"] == {"card": 5997}
+    assert month["fee_minor"] == 30 + (110 if mode == "graduated" else 60)
+    books = [of_fees(shop, payment) for payment in payments]
+    earned = [-sum(amount for _, account, amount in one if account == "platform_fees") for one in books]
+    assert earned == [50, 50, 40 if mode == "graduated" else -10]
+    fee = said[0]["data"]
+    assert (fee["volume_before_minor"], fee["flat_minor"], fee["month"]) == (3998, 10, f"{month['month']:%Y-%m}")
+    assert sum(part["fee_minor"] for part in fee["tiers"]) + 10 == fee["fee_minor"]
+    assert [part["tier"] for part in fee["tiers"]] == ([1, 2] if mode == "graduated" else [2])
+    assert [one["data"]["fee_minor"] for one in told] == ([adjusted] if adjusted else [])
+    taxes = -sum(amount for one in books for _, account, amount in one if account == "tax")
+    assert taxes == round(month["fee_minor"] * 0.19)
+    assert sum(amount for one in books for _, _, amount in one) == 0
