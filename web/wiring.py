@@ -7,6 +7,7 @@ from regions.region import Region
 from regions.vault import Vault
 from web.db.engine import Database
 from web.gateways.protocol import Gateway
+from web.http.callers import KnownCallers
 from web.merchants.key_use import KeyUse
 from web.rates.limiter import RateLimiter
 from web.settings import Settings
@@ -24,6 +25,7 @@ class Wiring:
     vault: Vault
     gateways: Mapping[str, Gateway]
     key_use: KeyUse = field(default_factory=KeyUse)
+    known_callers: KnownCallers = field(default_factory=KnownCallers)
     limiter: RateLimiter = field(init=False)
 
     def __post_init__(self) -> None:

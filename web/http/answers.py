@@ -12,15 +12,15 @@ from web.wiring import wired
 REPLAYED_HEADER = "Idempotency-Replayed"
 
 
-Write = Callable[[Mapping[str, Any] | None], None]
+Write = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a route says: a status, a JSON value without PII, and without secrets unless `kept` has none, headers.
 
-    `write` belongs to a `single_write_route`: its only write, which the edge runs together with the idempotency key. It
-    gets the parameters of `idempotency.CLAIM`, or None when the request has no such key.
+    `write` belongs to a `single_write_route`: its only write, which the edge runs together with the idempotency key and
+    with a last look at the caller's. It gets the parameters of `idempotency.beginning`.
     """
 
     status: int

@@ -1,7 +1,6 @@
 import ipaddress
-from collections.abc import Collection
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import Request
 from sqlalchemy import Connection
@@ -9,8 +8,9 @@ from sqlalchemy import Connection
 from regions.ids import region_of_key
 from regions.region import Region, region_codes
 from web.db.engine import driver_of
-from web.http.addresses import Network, payer_address
+from web.http.addresses import payer_address
 from web.http.answers import Read
+from web.http.callers import Caller
 from web.http.idempotency import IdempotencyKey, Stored
 from web.http.problems import AddressNotAllowedError, ScopeMissingError, UnauthenticatedError, WrongRegionError
 from web.http.scopes import KeyScope, is_allowed
@@ -19,12 +19,12 @@ from web.settings import Settings
 
 _WHO = """
 WITH caller AS MATERIALIZED (
-  SELECT *, set_config('meridian.merchant_id', merchant_id, true) AS tenant, set_config('meridian.actor', key_id, true),
-         set_config('meridian.request_id', %(request_id)s, true)
-    FROM tenant_of_key(%(key_hash)s)
+  SELECT k.*, k::text AS seen, set_config('meridian.merchant_id', merchant_id, true) AS tenant,
+         set_config('meridian.actor', key_id, true), set_config('meridian.request_id', %(request_id)s, true)
+    FROM tenant_of_key(%(key_hash)s) AS k
 )
-SELECT c.key_id, c.merchant_id, c.livemode, c.kind, c.scopes, c.allowed_networks, c.api_version"""
-_KEY_COLUMNS = 7
+SELECT c.key_id, c.merchant_id, c.livemode, c.kind, c.scopes, c.allowed_networks, c.api_version, c.seen"""
+_KEY_COLUMNS = 8
 _NO_KEY = "This API key opens nothing: it does not exist, was revoked or has expired."
 _AUTHENTICATE = f"{_WHO} FROM caller AS c"
 # LATERAL: the setting is made before row-level security reads it. Were it not, a stored answer would stay unseen here
@@ -35,19 +35,6 @@ _AUTHENTICATE_AND_FIND = f"""{_WHO}, i.fingerprint, i.locked_until, i.object_id,
      WHERE k.merchant_id = c.tenant AND k.livemode = c.livemode AND k.key = %(idempotency_key)s
   ) AS i ON true
 """  # noqa: S608 - a constant
-
-
-class Caller(NamedTuple):
-    """Whose key it is, and what is stored under the request's idempotency key."""
-
-    key_id: str
-    merchant_id: str
-    livemode: bool
-    kind: str
-    scopes: Collection[str]
-    allowed_networks: Collection[Network]
-    api_version: str | None
-    stored: Stored | None
 
 
 def presented_key_hash(request: Request, region: Region, settings: Settings) -> bytes:

@@ -1,7 +1,7 @@
 """The request edge: who asks, in which region, was it asked before; one transaction a request, committed here."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
@@ -14,10 +14,11 @@ from web.db.scope import Scope
 from web.http import idempotency as keys
 from web.http import versions
 from web.http.answers import REPLAYED_HEADER, Answer, Read, encode, json_response, request_id
-from web.http.auth import Caller, admit, authenticate, authenticate_reading, check_region, presented_key_hash
+from web.http.auth import admit, authenticate, authenticate_reading, check_region, presented_key_hash
+from web.http.callers import Caller
 from web.http.contract import scope_of
 from web.http.idempotency import IdempotencyKey, KeyTakenError, Stored
-from web.http.problems import InFlightError
+from web.http.problems import InFlightError, Problem
 from web.wiring import Wiring, wired
 
 P = ParamSpec("P")
@@ -49,28 +50,55 @@ def merchant_route(view: Callable[Concatenate[Scope, P], Answer]) -> Callable[P,
 def single_write_route(view: Callable[Concatenate[Scope, P], Answer]) -> Callable[P, Response]:
     """Serve a merchant's request that reads nothing and writes one statement: `Answer.write`, which is its transaction.
 
-    Two round trips in all. The view's scope shows no rows: reading through it finds nothing.
+    One round trip if this process has met the caller: the statement writes only if the key still opens what it did.
+    Else, and for what is refused or repeated, two. The view's scope shows no rows: reading through it finds nothing.
     """
+
+    def prepare(
+        scope: Scope, key: Mapping[str, Any], idempotency: IdempotencyKey | None, *args: P.args, **kwargs: P.kwargs
+    ) -> Callable[[], Response]:
+        answer = view(scope, *args, **kwargs)
+        if answer.write is None:
+            raise TypeError(f"{view.__name__} is a single_write_route without a write")
+        body, store = told(answer.body), answer.write
+        claim = {} if idempotency is None else keys.answered(scope, idempotency, answer.status, body)
+
+        def write() -> Response:
+            store({**claim, **key})
+            return json_response(answer.status, body, answer.headers)
+
+        return write
 
     @wraps(view)
     def serve(*args: P.args, **kwargs: P.kwargs) -> Response:
         check_ids(kwargs)
-        idempotency = keys.key_of(request)
-        try:
-            with _scope_on(wired().database.single_statements(), idempotency) as (scope, stored):
-                if idempotency is not None and stored is not None:
-                    return replay(stored, idempotency, scope)
-                answer = view(scope, *args, **kwargs)
-                body = told(answer.body)
-                if answer.write is None:
-                    raise TypeError(f"{view.__name__} is a single_write_route without a write")
-                claim = None if idempotency is None else keys.answered(scope, idempotency, answer.status, body)
-                answer.write(claim)
-        except KeyTakenError:
-            return answer_of_winner(idempotency)
-        return json_response(answer.status, body, answer.headers)
+        wiring, idempotency = wired(), keys.key_of(request)
+        key_hash = _key_hash(wiring)
+        known = wiring.known_callers.get(key_hash)
+        with wiring.database.single_statements() as connection:
+            if known is not None and not wiring.key_use.is_due(known.key_id):
+                write = None
+                with suppress(Problem):  # said by who has asked the database what the key opens
+                    scope = _admitted(wiring, connection, known)
+                    write = prepare(scope, _key_of(key_hash, known), idempotency, *args, **kwargs)
+                if write is not None:
+                    with suppress(KeyTakenError):
+                        return write()
+            caller = authenticate(connection, key_hash, idempotency, request_id())
+            scope = _admitted(wiring, connection, caller)
+            wiring.known_callers.keep(key_hash, caller)
+            if idempotency is not None and caller.stored is not None:
+                return replay(caller.stored, idempotency, scope)
+            with suppress(KeyTakenError):
+                return prepare(scope, _key_of(key_hash, caller), idempotency, *args, **kwargs)()
+        return answer_of_winner(idempotency)
 
     return serve
+
+
+def _key_of(key_hash: bytes, caller: Caller) -> dict[str, Any]:
+    """The parameters of a statement that looks at the caller's key once more; see web.http.idempotency."""
+    return {"key_hash": key_hash, "key_seen": caller.seen}
 
 
 def single_read_route(view: Callable[P, Read]) -> Callable[P, Response]:

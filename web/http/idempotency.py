@@ -23,17 +23,31 @@ _ACCEPTED = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
 # only what comes FROM claim, so a key that another request took first leaves nothing behind.
 _TENANT = """tenant AS MATERIALIZED (
   SELECT set_config('meridian.merchant_id', %(merchant_id)s, true), set_config('meridian.actor', %(actor)s, true),
-         set_config('meridian.request_id', %(correlation_id)s, true))"""
-CLAIM = f"""{_TENANT}, claim AS (
+         set_config('meridian.request_id', %(correlation_id)s, true)"""
+# Only if the API key opens now what it opened when it was last seen.
+_SEEN = " FROM tenant_of_key(%(key_hash)s) AS k WHERE k::text = %(key_seen)s"
+_CLAIM = """claim AS (
   INSERT INTO idempotency_keys
     (merchant_id, livemode, key, fingerprint, locked_until, object_id, response_status, response_body, created_at)
   SELECT %(merchant_id)s, %(livemode)s, %(claim_key)s, %(claim_fingerprint)s, %(claim_locked_until)s::timestamptz,
          %(claim_object_id)s, %(claim_status)s::smallint, %(claim_body)s::bytea, %(claim_at)s
     FROM tenant
-  ON CONFLICT DO NOTHING RETURNING 1)"""  # noqa: S608 - a constant
-NO_CLAIM = f"{_TENANT}, claim AS (SELECT 1 FROM tenant)"  # noqa: S608 - a constant
+  ON CONFLICT DO NOTHING RETURNING 1)"""
+_NO_CLAIM = "claim AS (SELECT 1 FROM tenant)"
 
-_CLAIM_ALONE = f"WITH {CLAIM} SELECT FROM claim"
+
+def beginnings(statement: str) -> Mapping[tuple[bool, bool], str]:
+    """A statement `WITH {claim} …` with each beginning: by whether it claims a key, and looks at the caller's."""
+    return {
+        (claims, looks): statement.format(
+            claim=f"{_TENANT}{_SEEN if looks else ''}), {_CLAIM if claims else _NO_CLAIM}"
+        )
+        for claims in (False, True)
+        for looks in (False, True)
+    }
+
+
+_CLAIM_ALONE = beginnings("WITH {claim} SELECT FROM claim")[True, False]
 _STORED = text("""
 SELECT fingerprint, locked_until, object_id, response_status, response_body FROM idempotency_keys
  WHERE merchant_id = :merchant_id AND livemode = :livemode AND key = :key
@@ -63,7 +77,7 @@ class Stored(NamedTuple):
 
 
 class KeyTakenError(Exception):
-    """Another request claimed the key in between: roll back and look again."""
+    """Another request claimed the key in between, or the caller's key is no longer what it was: look again."""
 
 
 def key_of(request: Request) -> IdempotencyKey | None:
@@ -97,7 +111,7 @@ def stored(scope: Scope, idempotency: IdempotencyKey) -> Stored | None:
 def answered(
     scope: Scope, idempotency: IdempotencyKey, status: int, body: bytes, object_id: str | None = None
 ) -> dict[str, Any]:
-    """The parameters of CLAIM for an answer that is stored in the transaction that made it."""
+    """The parameters of a claim for an answer that is stored in the transaction that made it."""
     return _claim(scope, idempotency, None, object_id, status, body)
 
 
@@ -112,7 +126,7 @@ def claim_intent(scope: Scope, idempotency: IdempotencyKey, object_id: str) -> N
 
 
 def write(scope: Scope, statement: str, parameters: Mapping[str, Any]) -> None:
-    """Run a statement that begins with CLAIM or NO_CLAIM and returns a row; raise KeyTakenError if it returns none."""
+    """Run a statement with one of its `beginnings`, which returns a row; raise KeyTakenError if it returns none."""
     try:
         row = driver_of(scope.connection).execute(statement, parameters).fetchone()
     except LockNotAvailable:  # the first request is still open, and stays so

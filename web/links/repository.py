@@ -8,30 +8,27 @@ from sqlalchemy import Connection, text
 
 from web.db.scope import Scope
 from web.http.answers import Answer, Read
-from web.http.idempotency import CLAIM, NO_CLAIM, write
+from web.http.idempotency import beginnings, write
 from web.http.paging import Listing, fetch
 from web.links.domain import LINK, LinkStatus
 from web.links.models import DueLink, Link
 from web.links.schemas import ListLinks
-from web.outbox.repository import APPEND_CALL
+from web.outbox.repository import APPEND_TO_MADE
 
 _COLUMNS = ", ".join(field.name for field in fields(Link))
 _SHOWN = ", ".join(f"t.{field.name}" for field in fields(Link))
 
-# The idempotency key, the row and its event in one round trip; see web.http.idempotency.CLAIM.
-_INSERT = f"""
-WITH {{claim}}, link AS (
+# The idempotency key, the row and its event in one round trip.
+_INSERT = beginnings(f"""
+WITH {{claim}}, made AS (
   INSERT INTO links (id, merchant_id, livemode, code, amount_minor, currency, reference, description, metadata, usage,
                      channel, campaign, expires_at, created_at, max_payments, terms, regenerated_from)
   SELECT %(id)s, %(merchant_id)s, %(livemode)s, %(code)s, %(amount_minor)s, %(currency)s, %(reference)s,
          %(description)s, %(metadata)s::jsonb, %(usage)s, %(channel)s, %(campaign)s, %(expires_at)s::timestamptz,
          %(created_at)s, %(max_payments)s::integer, %(terms)s::jsonb, %(regenerated_from)s
     FROM claim
-  RETURNING 1)
-SELECT ({APPEND_CALL}).event_id FROM link
-"""  # noqa: S608 - constants of this codebase
-_INSERT_CLAIMING = _INSERT.format(claim=CLAIM)
-_INSERT_PLAIN = _INSERT.format(claim=NO_CLAIM)
+  RETURNING 1), {APPEND_TO_MADE}
+""")  # noqa: S608 - constants of this codebase
 _GET = text(f"SELECT {_COLUMNS} FROM links WHERE id = :id AND livemode = :livemode")  # noqa: S608
 _READ = f"""
 SELECT {_COLUMNS} FROM links AS t WHERE t.id = %(link_id)s AND t.merchant_id = c.tenant AND t.livemode = c.livemode
@@ -68,10 +65,10 @@ _BY_METADATA = ["m.merchant_id = :merchant_id", "m.livemode = :livemode", "m.key
 _BY_METADATA_VALUE = "m.value_md5 = CAST(md5(CAST(:metadata_value AS text)) AS uuid)"
 
 
-def insert(scope: Scope, link: Link, event: Mapping[str, Any], claim: Mapping[str, Any] | None) -> None:
-    """Insert an active link, its event (`web.outbox.service.parameters`) and the request's idempotency key.
+def insert(scope: Scope, link: Link, event: Mapping[str, Any], beginning: Mapping[str, Any]) -> None:
+    """Insert an active link, its event (`web.outbox.service.parameters`) and what `beginning` asks for (see `Answer`).
 
-    Raises KeyTakenError, with nothing written, if another request claimed the key first.
+    Raises KeyTakenError, with nothing written, if that cannot be had.
     """
     row = {
         "id": link.id,
@@ -93,10 +90,7 @@ def insert(scope: Scope, link: Link, event: Mapping[str, Any], claim: Mapping[st
         "terms": orjson.dumps(link.terms).decode() if link.terms else "{}",
         "regenerated_from": link.regenerated_from,
     }
-    if claim is None:
-        write(scope, _INSERT_PLAIN, {**row, **event})
-    else:
-        write(scope, _INSERT_CLAIMING, {**row, **event, **claim})
+    write(scope, _INSERT["claim_key" in beginning, "key_hash" in beginning], {**row, **event, **beginning})
 
 
 def get(scope: Scope, link_id: str, *, is_locked: bool = False) -> Link | None:

@@ -186,7 +186,7 @@ def regenerate(scope: Scope, link_id: str, wanted: RegenerateLink) -> Link:
 
 def insert(scope: Scope, link: Link) -> None:
     """Store a link that `build` has made, with its event."""
-    _insertion(scope, link)(None)
+    _insertion(scope, link)({})
 
 
 def complete(scope: Scope, link_id: str, payment_id: str) -> None:

@@ -13,10 +13,12 @@ class KeyUse:
     def __init__(self) -> None:
         self._written: dict[str, float] = {}
 
+    def is_due(self, key_id: str) -> bool:
+        """Whether `note` would write."""
+        return time.monotonic() - self._written.get(key_id, -PRECISION_SECONDS) >= PRECISION_SECONDS
+
     def note(self, connection: Connection, key_id: str, merchant_id: str) -> None:
         """Write the key's last use, unless this process did so within PRECISION_SECONDS."""
-        moment = time.monotonic()
-        if moment - self._written.get(key_id, -PRECISION_SECONDS) < PRECISION_SECONDS:
-            return
-        repository.touch_key(connection, key_id, merchant_id, PRECISION_SECONDS)
-        self._written[key_id] = moment
+        if self.is_due(key_id):
+            repository.touch_key(connection, key_id, merchant_id, PRECISION_SECONDS)
+            self._written[key_id] = time.monotonic()

@@ -35,7 +35,7 @@ def append_first(scope: Scope, name: str, data: Mapping[str, Mapping[str, Any]])
 def parameters(
     scope: Scope, name: str, subject: str, data: Mapping[str, Any], pii: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The checked parameters of `repository.APPEND_CALL`, for a statement that appends along with another write."""
+    """The checked parameters of an event, for `repository.APPEND_TO_MADE` too."""
     validate_data(name, data)
     found = event_type(name)
     return {
