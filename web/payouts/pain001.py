@@ -119,6 +119,12 @@ def _transfer(parent: ET.Element, transfer: Transfer) -> None:
     _text(ET.SubElement(element, "RmtInf"), "Ustrd", f"Payout {transfer.reference}")
 
 
+def references(file: bytes) -> list[str]:
+    """The end-to-end ids of a file that we have made."""
+    root = ET.fromstring(file)  # noqa: S314 - our own file
+    return [found.text or "" for found in root.iter(f"{{{NAMESPACE}}}EndToEndId")]
+
+
 def _sums(parent: ET.Element, batch: Batch, total: Money) -> None:
     _text(parent, "NbOfTxs", str(len(batch.transfers)))
     _text(parent, "CtrlSum", str(total.to_decimal()))

@@ -124,13 +124,26 @@ def end_payout(payout_id: str) -> Response:
 def take_status_report() -> Response:
     """What the bank says of a file, pain.002: each payout ends as it says. The same report again changes nothing."""
     try:
-        told = pain002.read(request.get_data())
+        report = pain002.read(request.get_data())
     except pain002.StatusReportError as error:
         raise field_error("document", str(error)) from error
+    told = [*report.transfers, *_rest_of_file(report)]
     counts = dict.fromkeys(("paid", "failed", "waiting", "unknown", "refused"), 0)
     for one in told:
         counts[_end_as_told(one)] += 1
+    if not told:  # a file that is not ours
+        counts["unknown"] = 1
     return json_response(200, encode(counts), {})
+
+
+def _rest_of_file(report: pain002.Report) -> list[pain002.Told]:
+    """What the report says of transfers that it does not name one by one."""
+    if report.file is None:
+        return []
+    named = {one.reference for one in report.transfers}
+    status = PayoutStatus.FAILED if report.file.is_rejected else None
+    found = service.named_in(wired(), report.file.message_id)
+    return [pain002.Told(each, status, report.file.reason) for each in found if each not in named]
 
 
 def _end_as_told(told: pain002.Told) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import orjson
 
 from regions.events import timestamp
-from regions.ids import new_id
+from regions.ids import KINDS, new_id
 from regions.money import Money
 from regions.vault import Vault
 from web import ledger, outbox
@@ -26,7 +26,7 @@ from web.payouts.domain import (
     plan,
 )
 from web.payouts.models import Payout, PayoutSettings
-from web.payouts.pain001 import BankAccount, Batch, Transfer, render
+from web.payouts.pain001 import BankAccount, Batch, Transfer, references, render
 from web.payouts.problems import CannotBePaidOutError
 from web.payouts.schemas import Account, SavePayoutSettings
 from web.recon.domain import MERCHANT_PAYABLE_AVAILABLE
@@ -35,6 +35,7 @@ from web.wiring import Wiring
 PURPOSE = "payout_account"
 FILE_PURPOSE = "payout_file"
 BATCH_MAX = 5000
+_TEST = "TEST"  # what a file of test payouts is called by
 _EMPTY = Balance(0, 0, 0, 0, 0)
 
 
@@ -147,7 +148,7 @@ def make_file(wiring: Wiring, now: datetime) -> bool:
         ]
         ours = wiring.region.payouts
         debtor = BankAccount(wiring.region.legal_home.partition(",")[0], ours.account, ours.bic)
-        message_id = f"{'' if livemode else 'TEST'}{batch_id.rsplit('_', 1)[-1]}"
+        message_id = f"{'' if livemode else _TEST}{batch_id.rsplit('_', 1)[-1]}"
         file = render(Batch(message_id, now, execute_on, debtor, transfers))
         values = {
             "id": batch_id,
@@ -161,6 +162,15 @@ def make_file(wiring: Wiring, now: datetime) -> bool:
         }
         repository.submit(connection, values, [each.id for each in due], now)
     return True
+
+
+def named_in(wiring: Wiring, message_id: str) -> list[str]:
+    """The references of all transfers in a file of ours, by its message id; none for a file that we have not made."""
+    name = message_id.removeprefix(_TEST)
+    with wiring.database.transaction() as connection:
+        sealed = repository.file_of(connection, f"{KINDS['payout_batch']}_{wiring.region.code}_{name}")
+    file = b"" if sealed is None else wiring.vault.decrypt_region(sealed, FILE_PURPOSE)
+    return references(file) if f"<MsgId>{message_id}</MsgId>".encode() in file else []
 
 
 def _account(vault: Vault, sealed: bytes) -> BankAccount:

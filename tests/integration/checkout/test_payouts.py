@@ -150,6 +150,35 @@ def test_a_banks_status_report_ends_payouts(shop: Shop, seller: Seller) -> None:
     assert report(shop).status_code == 422
 
 
+def test_a_file_that_the_bank_rejects_whole_is_booked_back_once(shop: Shop, seller: Seller) -> None:
+    seller.wants(schedule="manual")
+    settle(shop, seller.id, 700)
+    mine = [seller.call("POST", "payouts", currency="EUR").json()]
+    settle(shop, seller.id, 300)
+    mine.append(seller.call("POST", "payouts", currency="EUR").json())
+    payouts.step_files(shop.worker)
+    (file,) = shop.rows("SELECT DISTINCT batch_id FROM payouts WHERE id = ANY(%s)", [one["id"] for one in mine])
+    name = f"TEST{file['batch_id'].rsplit('_', 1)[-1]}"
+
+    def say(message_id: str, status: str) -> httpx.Response:
+        group = f"<OrgnlGrpInfAndSts><OrgnlMsgId>{message_id}</OrgnlMsgId><GrpSts>{status}</GrpSts>{REASON}"
+        body = PAIN_002.format("").replace("<OrgnlPmtInfAndSts></OrgnlPmtInfAndSts>", f"{group}</OrgnlGrpInfAndSts>")
+        headers = {"Authorization": f"Bearer {shop.database.env['SERVICE_KEY_EU']}"}
+        return shop.http.post(f"{shop.web_url}/internal/v1/payout_status_reports", content=body, headers=headers)
+
+    assert say(name, "ACTC").json()["waiting"] >= 2
+    assert say(name.removeprefix("TEST"), "RJCT").json()["unknown"] == 1, "of a live file of that name we know nothing"
+    assert seller.balance() == (0, 0, 0)
+    for _ in range(2):
+        assert say(name, "RJCT").json()["failed"] >= 2
+    assert seller.balance() == (1000, 0, 0)
+    for one in mine:
+        ended = seller.call("GET", f"payouts/{one['id']}").json()
+        assert (ended["status"], ended["failure_code"]) == ("failed", "bank_ac04")
+        assert [journal[0] for journal in shop.journals(one["id"])].count("payout_failed") == 2  # its two entries
+    assert "does not say which" in say(name, "PART").text
+
+
 def test_only_available_money_beyond_reserve_and_minimum_is_paid_out(shop: Shop, seller: Seller) -> None:
     assert seller.call("POST", "payouts", currency="EUR").status_code == 409  # nobody said where to
     seller.wants(schedule="manual", minimum_minor=2000)
