@@ -22,6 +22,7 @@ POINTS: Final = frozenset(
         "retention.after_begin",  # what verification looks for is kept, nothing is erased
         "retention.before_keys",  # rows emptied, no key destroyed
         "retention.before_commit",  # keys destroyed, our commit not made
+        "retention.after_gateways",
         "retention.after_database",
         "retention.after_sweep",
         "retention.before_swap",  # new lake files written, not committed

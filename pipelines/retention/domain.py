@@ -5,7 +5,7 @@ from the maximum to the minimum, never further.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -55,7 +55,7 @@ class Why(StrEnum):
     REQUEST = "request"  # goes: its subject asked, and every minimum has passed
     MAXIMUM = "maximum"  # goes: nobody may keep it any longer
     HOLD = "hold"  # stays: a legal hold
-    OPEN = "open"  # stays: a payment is under way
+    OPEN = "open"  # stays: a payment is under way, or a gateway is yet to forget
     MINIMUM = "minimum"  # stays: the law keeps it until a day
     NO_RULE = "no_rule"  # stays: nothing has happened that starts a rule's clock
     NOT_DUE = "not_due"  # stays: nobody asked, and its time has not come
@@ -158,4 +158,5 @@ def decide(
 def _is_worth_telling(verdict: Verdict, rules: Sequence[RetentionRule], requests: Mapping[str, str], day: date) -> bool:
     if verdict.holding.subject_id in requests:
         return True
-    return verdict.why in {Why.HOLD, Why.OPEN} and judge(verdict.holding, rules, (), {}, day).why is Why.MAXIMUM
+    settled = replace(verdict.holding, is_open=False)
+    return verdict.why in {Why.HOLD, Why.OPEN} and judge(settled, rules, (), {}, day).why is Why.MAXIMUM

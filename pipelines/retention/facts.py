@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 # A subject's clocks. Money has moved when something was captured; a later refund moves it again. A subject without any
 # payment has tried nothing since it was made. A method that its gateway has yet to forget keeps it open, or nobody
-# could name it there any more; 50 tries are ten days. Personal values decide whether there is anything left to hold.
+# could name it there any more; 50 tries are ten days. One that may still be charged keeps what names it there: the run
+# has its gateway told, and a later plan lets go. Personal values decide whether there is anything left to hold.
 _SUBJECTS = """
 WITH payment AS (
   SELECT s.subject_id, p.id, p.captured_minor > 0 AS has_moved,
@@ -43,13 +44,19 @@ SELECT d.id, d.merchant_id, greatest(c.moved_at, r.finished_at) AS moved_at,
        CASE WHEN c.subject_id IS NULL THEN d.created_at ELSE c.tried_at END AS tried_at,
        coalesce(c.is_open, false) OR coalesce(r.is_open, false)
        OR EXISTS (SELECT FROM saved_methods m WHERE m.subject_id = d.id AND m.status = 'deleted'
-                     AND m.gateway_saved_id IS NOT NULL AND m.forget_tries < 50) AS is_open, d.erased_at
+                     AND m.gateway_saved_id IS NOT NULL AND m.forget_tries < 50) AS is_open,
+       EXISTS (SELECT FROM saved_methods m WHERE m.subject_id = d.id AND m.status <> 'deleted'
+                  AND m.gateway_saved_id IS NOT NULL) AS is_saved, d.erased_at
   FROM data_subjects d LEFT JOIN clock c ON c.subject_id = d.id LEFT JOIN refund r ON r.subject_id = d.id
  WHERE (%(subjects)s::text[] IS NULL OR d.id = ANY(%(subjects)s))
    AND d.erased_at IS NULL
    AND (%(before)s::timestamptz IS NULL
         OR greatest(d.created_at, c.moved_at, c.tried_at, r.finished_at) < %(before)s)
  ORDER BY d.id
+"""
+_SAVED = """
+SELECT DISTINCT subject_id FROM saved_methods
+ WHERE subject_id = ANY(%s) AND status <> 'deleted' AND gateway_saved_id IS NOT NULL ORDER BY subject_id
 """
 _HOLDS = """
 SELECT id, subject_id, merchant_id, data_class FROM legal_holds WHERE released_at IS NULL ORDER BY id
@@ -65,6 +72,17 @@ def read_holds(connection: psycopg.Connection) -> list[LegalHold]:
 def read_requests(connection: psycopg.Connection) -> dict[str, str]:
     """The open erasure requests: subject → request."""
     return dict(connection.execute(_REQUESTS).fetchall())
+
+
+def saved_at_gateways(connection: psycopg.Connection, subjects: Sequence[str]) -> list[str]:
+    """Those of the subjects who may still be charged on a method that a gateway has saved."""
+    return [row[0] for row in connection.execute(_SAVED, (list(subjects),))]
+
+
+def class_of_saved(found: DataMap) -> str:
+    """The data class of what names a saved method at its gateway."""
+    [held] = [column for column in found.tables["saved_methods"].personal if column.name == "gateway_saved_id"]
+    return held.data_class or ""
 
 
 def classes_of_subjects(found: DataMap) -> frozenset[str]:
@@ -88,7 +106,7 @@ def read_holdings(
     That is: what we hold of the subjects that asked; what we hold of anybody whose last activity is so long ago that
     the shortest maximum may be over; and old rows that go by their own clock.
     """
-    classes = sorted(classes_of_subjects(found))
+    classes, saved = sorted(classes_of_subjects(found)), class_of_saved(found)
     _, end = region.day_bounds(day)
     before = end - timedelta(days=_shortest_maximum_days(region, {*classes}))
     seen = set()
@@ -97,19 +115,20 @@ def read_holdings(
             for row in cursor.execute(_SUBJECTS, parameters):
                 if row["id"] not in seen:
                     seen.add(row["id"])
-                    yield from _of_subject(row, region, classes)
+                    yield from _of_subject(row, region, classes, saved)
     for table in found.tables.values():
         if table.clock:
             yield from _by_clock(connection, region, found, table, end, subjects)
 
 
-def _of_subject(row: dict[str, Any], region: Region, classes: Sequence[str]) -> Iterator[Holding]:
+def _of_subject(row: dict[str, Any], region: Region, classes: Sequence[str], saved: str) -> Iterator[Holding]:
     clock = {}
     for trigger, column in ((Trigger.PAYMENT_FINAL, "moved_at"), (Trigger.PAYMENT_WITHOUT_MONEY, "tried_at")):
         if row[column] is not None:
             clock[trigger] = region.accounting_date(row[column])
     for data_class in classes:
-        yield Holding(data_class, SUBJECT, (row["id"],), row["id"], row["merchant_id"], clock, row["is_open"])
+        is_open = row["is_open"] or (row["is_saved"] and data_class == saved)
+        yield Holding(data_class, SUBJECT, (row["id"],), row["id"], row["merchant_id"], clock, is_open)
 
 
 def _by_clock(

@@ -21,6 +21,11 @@ def request_erasure(
     return command(region, env, "erasure_requests", body, key=key)
 
 
+def forget_methods(region: Region, env: Mapping[str, str], *, subject: str, key: str) -> None:
+    """Have the saved methods of a subject withdrawn, and forgotten by their gateways."""
+    command(region, env, "payment_methods/forget", {"subject_id": subject}, key=key)
+
+
 def fetch_public_key(region: Region, env: Mapping[str, str]) -> str:
     """The key that checks the region's certificates, base64, as the region publishes it."""
     try:

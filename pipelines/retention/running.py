@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.retention import facts, lake_step, search_values, store, tables, warehouse_step
 from pipelines.retention.document import Plan, is_of_subject
-from pipelines.retention.domain import SUBJECT, Holding
+from pipelines.retention.domain import SUBJECT, Holding, Why
 from pipelines.retention.executors import EXECUTORS, Way
 from pipelines.retention.planning import Desk, check_date, make_plan
+from pipelines.retention.request import forget_methods
 from pipelines.retention.store import StalePlanError, Stored
 from regions import faults
 from regions.data_map import Store
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from regions.vault import Vault
 
-DATABASE, SWEEP, LAKE, WAREHOUSE = "database", "sweep", "lake", "warehouse"
+GATEWAYS, DATABASE, SWEEP, LAKE, WAREHOUSE = "gateways", "database", "sweep", "lake", "warehouse"
 
 
 class NotApprovedError(UsageError):
@@ -61,6 +62,7 @@ def run(
         faults.reach("retention.after_begin")
     done = store.evidence(at.connection, stored.hash)
     steps: tuple[tuple[str, Callable[[], dict[str, Any]]], ...] = (
+        (GATEWAYS, lambda: _gateways(at, env, plan)),
         (DATABASE, lambda: _database(at, vault, plan, stored.hash)),
         (SWEEP, lambda: _sweep(at, plan)),
         (LAKE, lambda: lake_step.run(at, plan, stored.hash)),
@@ -76,6 +78,24 @@ def run(
         store.close_requests(at.connection, stored.hash, plan.whole)
         store.finish(at.connection, stored.hash)
     return store.latest(at.connection, at.region.code, day, stored.hash.hex())
+
+
+def _gateways(at: Desk, env: Mapping[str, str], plan: Plan) -> dict[str, Any]:
+    """Saved methods that are too old may not be charged any more, and their gateways are told, while we can name them.
+
+    That is a command to the API, which alone writes business rows; the worker asks again until they have forgotten.
+    What names them here goes with a later plan.
+    """
+    kept = facts.class_of_saved(at.found)
+    waiting = [
+        one["subject"]
+        for one in plan.document["staying"]
+        if one["why"] == Why.OPEN and one["data_class"] == kept and one["subject"]
+    ]
+    told = facts.saved_at_gateways(at.connection, waiting)
+    for subject in told:
+        forget_methods(at.region, env, subject=subject, key=f"{plan.hash.hex()[:32]}-{subject}")
+    return {"methods_withdrawn_of": told}
 
 
 def _check_others(at: Desk, stored: Stored) -> None:

@@ -51,7 +51,8 @@ class Bureau:
 
     @property
     def env(self) -> dict[str, str]:
-        return self.stream.env("retention") | {"SANDBOX_URL": self.shop.sandbox_url}
+        urls = {"SANDBOX_URL": self.shop.sandbox_url, "API_BASE_URL_EU": self.shop.web_url}
+        return self.stream.env("retention") | urls
 
     @property
     def today(self) -> date:
@@ -62,11 +63,11 @@ class Bureau:
         with opened(self.region, self.env) as office:
             yield office
 
-    def pay(self, tag: str, card: str) -> Payer:
+    def pay(self, tag: str, card: str, **fields: str) -> Payer:
         """A person pays, or is declined."""
         email, name = f"{tag}@payer.example", f"Person {tag.title()} Example"
         payer = self.shop.payer()
-        payer.pay(card, email=email, name=name)
+        payer.pay(card, email=email, name=name, **fields)
         while self.shop.deliver_webhooks():
             pass
         self.shop.resolve()

@@ -7,10 +7,15 @@ from web.http.bodies import Body, Text
 from web.privacy.models import ErasureRequest
 
 
-class CreateErasureRequest(Body):
-    """POST /internal/v1/erasure_requests."""
+class ForgetMethods(Body):
+    """POST /internal/v1/payment_methods/forget."""
 
     subject_id: Annotated[str, StringConstraints(pattern=r"^subj_[a-z][a-z0-9]{1,7}_[0-7][0-9a-hjkmnp-tv-z]{25}\z")]
+
+
+class CreateErasureRequest(ForgetMethods):
+    """POST /internal/v1/erasure_requests."""
+
     requested_by: Annotated[Text, StringConstraints(min_length=1, max_length=200)]
     reason: Annotated[Text, StringConstraints(min_length=1, max_length=500)]
 

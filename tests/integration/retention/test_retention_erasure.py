@@ -9,13 +9,17 @@ import pytest
 from pipelines.retention import store
 from pipelines.retention.certificate import CertificateRefusedError, check
 from pipelines.retention.certifying import certify
+from pipelines.retention.planning import make_plan
 from pipelines.retention.search.needles import Searched
 from pipelines.retention.verifying import BlindSearchError, verify
 from regions.errors import KeyDestroyedError, SubjectErasedError
 from regions.vault import open_vault
 from tests.support import canary
 from tests.support.erasure import Bureau, Payer
+from tests.support.shop import SUCCEED
 from warehouse.lake_files import local_path
+from web.background import forgetting
+from web.routing.watched import WatchedGateway
 
 
 def stored_lake_values(bureau: Bureau, payer: Payer) -> list[str]:
@@ -166,3 +170,46 @@ def test_the_certificate_is_signed_and_an_altered_copy_is_refused(
     assert "altered" in refused.stderr
     with pytest.raises(CertificateRefusedError):
         check(signed, bytes(32))
+
+
+def test_a_saved_method_that_is_too_old_is_forgotten_by_its_gateway_before_us(
+    bureau: Bureau, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, path = bureau.shop, f"{bureau.shop.web_url}/v1/payment_method_settings"
+    assert shop.http.post(path, json={"is_offered": True}, headers=shop.api).status_code == 200
+    payer = bureau.pay("saved", SUCCEED, save="yes")
+    assert shop.http.post(path, json={"is_offered": False}, headers=shop.api).status_code == 200
+    bureau.settle()
+    shop.execute("UPDATE data_subjects SET created_at = now() - interval '14 months' WHERE id = %s", payer.subject)
+    shop.execute("UPDATE payments SET succeeded_at = now() - interval '14 months' WHERE id = %s", payer.payment)
+
+    def method() -> tuple[str, bool]:
+        (row,) = shop.rows("SELECT status, gateway_saved_id FROM saved_methods WHERE subject_id = %s", payer.subject)
+        return row["status"], row["gateway_saved_id"] is not None
+
+    with bureau.office() as office:
+
+        def about() -> tuple[list[str], list[str]]:
+            plan = make_plan(office.at, bureau.today)
+            kept = [
+                (one["data_class"], one["why"]) for one in plan.document["staying"] if one["subject"] == payer.subject
+            ]
+            goes = [one["data_class"] for one in plan.items if one["subject"] == payer.subject]
+            return [why for name, why in kept if name == "payer_token"], [
+                name for name in goes if name == "payer_token"
+            ]
+
+        assert (method(), about()) == (("active", True), (["open"], []))
+        bureau.run(office, bureau.approved(office))
+        assert (method(), about()) == (("deleted", True), (["open"], [])), "its gateway has it still"
+        watched = shop.worker.gateways["sandbox"]
+        assert isinstance(watched, WatchedGateway)
+        with monkeypatch.context() as unwell:
+            unwell.setattr(watched.watched, "forget", lambda *_: False)
+            while forgetting.step(shop.worker):
+                pass
+        assert (method(), about()) == (("deleted", True), (["open"], []))
+        shop.execute("UPDATE saved_methods SET forget_after = now() WHERE subject_id = %s", payer.subject)
+        while forgetting.step(shop.worker):
+            pass
+        assert (method(), about()) == (("deleted", False), ([], ["payer_token"]))
