@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from regions.ids import new_id
 from regions.money import Money
+from web.captures import orders as captures
 from web.checkout import sessions
 from web.db.scope import Scope
 from web.links import service as links
@@ -16,6 +17,7 @@ from web.refunds import service as refunds
 from web.renewals import following as renewals
 from web.splits import service as splits
 
+SUPERSEDED = "superseded"
 TAKEN = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.SUPERSEDED})
 
 
@@ -59,7 +61,7 @@ def take(scope: Scope, standing: Standing, taken: Taken) -> Payment:
         events.succeeded(scope, paid, standing.attempt, taken.reference, taken.card_brand, moved=taken.moved)
     journals.post_capture(scope, paid, standing.attempt.gateway, taken.moved, taken.capture_id)
     if is_superseded:
-        refunds.order(scope, paid, taken.moved, "superseded", wait=timedelta(0))
+        refunds.order(scope, paid, taken.moved, SUPERSEDED, wait=timedelta(0))
         return paid
     source_id = taken.capture_id or payment.id
     if standing.splits:
@@ -72,6 +74,22 @@ def take(scope: Scope, standing: Standing, taken: Taken) -> Payment:
 
 def take_double(scope: Scope, standing: Standing, taken: Taken) -> Payment:
     """A second attempt of a payment has taken money too: that is a payment of its own, superseded, and goes back."""
+    alone = _alone(scope, standing, None)
+    return take(scope, replace(alone, session_winner=standing.payment.id, has_room=False), taken)
+
+
+def let_go_double(scope: Scope, standing: Standing, reference: str) -> None:
+    """Money is set aside for an attempt that another one followed: a payment of its own, which the worker voids.
+
+    It keeps nobody from capturing what is set aside for the payment itself, however long its gateway is away.
+    """
+    alone = _alone(scope, standing, SUPERSEDED)
+    events.failed(scope, alone.payment, alone.attempt, reference, SUPERSEDED)
+    captures.order_void_once(scope, alone.payment, alone.attempt, SUPERSEDED)
+
+
+def _alone(scope: Scope, standing: Standing, failure_code: str | None) -> Standing:
+    """Give an attempt a payment of its own, in the same session and link."""
     first, attempt = standing.payment, standing.attempt
     payment_id = new_id("payment", scope.region.code)
     facts: dict[str, object] = {
@@ -80,15 +98,14 @@ def take_double(scope: Scope, standing: Standing, taken: Taken) -> Payment:
         "amount_minor": attempt.amount_minor,
         "currency": attempt.currency,
     }
-    repository.insert_payment(scope, {"id": payment_id, **facts})
+    repository.insert_payment(scope, {"id": payment_id, **facts}, failure_code)
     repository.give_attempt(scope, attempt.id, payment_id)
     payer = repository.payer_of(scope, first.session_id)
     events.created(scope, payment_id, {**facts, "method": attempt.method}, payer)
     made = repository.lock_payment(scope, payment_id)
     if made is None:
         raise LookupError("a payment that was just made is not there")
-    mine = replace(attempt, payment_id=payment_id)
-    return take(scope, replace(standing, payment=made, attempt=mine, session_winner=first.id, has_room=False), taken)
+    return replace(standing, payment=made, attempt=replace(attempt, payment_id=payment_id), is_latest=True)
 
 
 def release(scope: Scope, standing: Standing, code: str) -> Payment:

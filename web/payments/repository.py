@@ -19,8 +19,10 @@ _PAYMENT = ", ".join(f"p.{field.name}" for field in fields(Payment))
 _ATTEMPT = ", ".join(f"a.{field.name}" for field in fields(Attempt))
 
 _INSERT_PAYMENT = text("""
-INSERT INTO payments (id, merchant_id, livemode, link_id, session_id, amount_minor, currency, status, created_at)
-VALUES (:id, :merchant_id, :livemode, :link_id, :session_id, :amount_minor, :currency, 'processing', :now)
+INSERT INTO payments (id, merchant_id, livemode, link_id, session_id, amount_minor, currency, status, failure_code,
+                      created_at, failed_at)
+VALUES (:id, :merchant_id, :livemode, :link_id, :session_id, :amount_minor, :currency, :status, :failure_code,
+        :now, CAST(:failed_at AS timestamptz))
 """)
 _INSERT_ATTEMPT = text("""
 INSERT INTO attempts (id, merchant_id, payment_id, gateway, gateway_account, method, payment_token, capture_mode,
@@ -108,10 +110,16 @@ _SAVED = (
 )  # fmt: skip
 
 
-def insert_payment(scope: Scope, values: Mapping[str, Any]) -> None:
-    """Insert a payment that is being processed."""
+def insert_payment(scope: Scope, values: Mapping[str, Any], failure_code: str | None = None) -> None:
+    """Insert a payment that is being processed; with `failure_code`, one that has failed."""
+    status = PaymentStatus.PROCESSING if failure_code is None else PaymentStatus.FAILED
+    stands = {
+        "status": status.value,
+        "failure_code": failure_code,
+        "failed_at": None if failure_code is None else scope.now,
+    }
     parameters = {"merchant_id": scope.merchant_id, "livemode": scope.livemode, "now": scope.now}
-    scope.connection.execute(_INSERT_PAYMENT, {**values, **parameters})
+    scope.connection.execute(_INSERT_PAYMENT, {**values, **stands, **parameters})
 
 
 def insert_attempt(scope: Scope, values: Mapping[str, Any]) -> None:

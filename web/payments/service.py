@@ -157,8 +157,11 @@ def apply_outcome(
 def _follow(scope: Scope, standing: Standing, status: AttemptStatus, said: Answer, onward: Onward | None) -> Payment:
     """What an attempt's new state means for its payment. Of one that another attempt followed, only money counts."""
     payment, attempt = standing.payment, standing.attempt
-    if said.fact is Fact.AUTHORISED and status is AttemptStatus.FAILED:
-        captures.order_void_once(scope, payment, attempt, "superseded")  # nobody waits for that money any more
+    if said.fact is Fact.AUTHORISED and status is AttemptStatus.FAILED:  # nobody waits for that money any more
+        if standing.is_latest:
+            captures.order_void_once(scope, payment, attempt, arrival.SUPERSEDED)
+        else:
+            arrival.let_go_double(scope, standing, said.gateway_reference or attempt.gateway_reference or "")
     if status is AttemptStatus.SUCCEEDED is not attempt.status and payment.status in arrival.TAKEN:
         log.error("two attempts of a payment have taken money: one goes back", extra={"attempt_id": attempt.id})
         arrival.take_double(scope, standing, _taken(attempt, said))
@@ -205,7 +208,7 @@ def _authorise(scope: Scope, standing: Standing, said: Answer) -> Payment:
     repository.save_payment(scope, held, payment.status)
     events.authorised(scope, held, attempt, said.gateway_reference or attempt.gateway_reference or "")
     if is_ours and not arrival.has_place(standing):
-        captures.order_void_once(scope, held, attempt, "superseded")
+        captures.order_void_once(scope, held, attempt, arrival.SUPERSEDED)
     return held
 
 

@@ -253,6 +253,50 @@ def test_money_that_two_attempts_of_a_payment_have_taken_goes_back_once(
     assert shop.events(str(payer.link["id"])).count("link.completed") == 1
 
 
+def test_money_that_a_second_attempt_sets_aside_is_let_go_and_holds_up_no_capture(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = watched(shop, "sandbox").watched.authorise
+
+    def reserving_and_denying(order: Authorisation) -> Answer:
+        """A gateway that calls an authorisation a failure, and tells of it later."""
+        real(order)
+        return failed(Reason.PROCESSING_ERROR)
+
+    monkeypatch.setattr(watched(shop, "sandbox").watched, "authorise", reserving_and_denying)
+    payer = shop.payer(shop.create_link(capture_method="manual"))
+    answer = payer.pay(cards.SUCCEED)
+    monkeypatch.undo()
+    card = {"number": cards.SUCCEED, "exp_month": "12", "exp_year": "34", "cvc": "123"}
+    shop.http.get(shop.http.post(answer.headers["Location"], data=card).headers["Location"])
+    open_breaker(shop, "sandbox")  # what it tells still arrives; nothing can be asked of it
+    shop.dial(duplicate_webhooks=2)
+    try:
+        shop.deliver_webhooks()
+        shop.resolve()
+        kept, double = shop.payments(payer.link)
+        assert (kept["status"], kept["gateway"]) == ("authorised", "sandbox_b")
+        assert (double["status"], double["failure_code"], double["gateway"]) == ("failed", "superseded", "sandbox")
+        assert shop.rows("SELECT status FROM voids WHERE payment_id = %s", double["id"]) == [{"status": "pending"}]
+        captured = shop.post(f"/v1/payments/{kept['id']}/capture")
+        assert captured.json()["status"] == "succeeded", captured.text
+    finally:
+        shop.forget_calls()
+    while shop.resolve() or shop.deliver_webhooks():
+        pass
+
+    kept, double = shop.payments(payer.link)
+    assert (kept["status"], kept["captured_minor"]) == ("succeeded", 1999)
+    assert (double["status"], double["captured_minor"]) == ("voided", 0)
+    (let_go,) = shop.rows("SELECT status, reason FROM voids WHERE payment_id = %s", double["id"])
+    assert let_go == {"status": "succeeded", "reason": "superseded"}
+    (known,) = shop.sandbox_payments(str(shop.attempt_of(double)["id"]))
+    assert (known["status"], known["captured_minor"]) == ("voided", 0)
+    assert shop.journals(str(double["id"])) == []
+    assert shop.events(str(double["id"])) == ["payment.created", "payment.failed", "payment.voided"]
+    assert "payment.voided" not in shop.events(str(kept["id"]))
+
+
 def test_a_merchant_prefers_gateways_by_the_api(shop: Shop) -> None:
     def prefer(*gateways: str, method: str = "card") -> httpx.Response:
         return shop.post("/v1/routing_preferences", method=method, gateways=list(gateways))
