@@ -157,7 +157,8 @@ def apply_outcome(
 def _follow(scope: Scope, standing: Standing, status: AttemptStatus, said: Answer, onward: Onward | None) -> Payment:
     """What an attempt's new state means for its payment. Of one that another attempt followed, only money counts."""
     payment, attempt = standing.payment, standing.attempt
-    if said.fact is Fact.AUTHORISED and status is AttemptStatus.FAILED:  # nobody waits for that money any more
+    is_set_aside = said.fact is Fact.AUTHORISED or attempt.status is AttemptStatus.AUTHORISED  # whichever came first
+    if is_set_aside and status is AttemptStatus.FAILED:  # nobody waits for that money any more
         if standing.is_latest:
             captures.order_void_once(scope, payment, attempt, arrival.SUPERSEDED)
         else:

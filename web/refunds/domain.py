@@ -27,7 +27,7 @@ REFUND_TRANSITIONS: Mapping[tuple[RefundStatus, StepFact], RefundStatus] = Mappi
         (_S.PENDING, _F.PENDING): _S.PENDING,
         (_S.PENDING, _F.NOT_FOUND): _S.PENDING,
         (_S.PENDING, _F.UNKNOWN): _S.PENDING,
-        (_S.FAILED, _F.SUCCEEDED): _S.SUCCEEDED,  # the money went after all; booked only while it is covered
+        (_S.FAILED, _F.SUCCEEDED): _S.SUCCEEDED,  # the money went after all; booked while it can be
         (_S.FAILED, _F.FAILED): _S.FAILED,
         (_S.FAILED, _F.PENDING): _S.FAILED,
         (_S.FAILED, _F.NOT_FOUND): _S.FAILED,
@@ -65,10 +65,14 @@ class Balance:
     disputed_minor: int
 
     @property
+    def kept_minor(self) -> int:
+        """What no refund has taken or asks for. What a bank has taken back is in it: it may take refunded money too."""
+        return self.captured_minor - self.refunded_minor - self.pending_refund_minor
+
+    @property
     def refundable_minor(self) -> int:
         """What may still be given back; a bank may take back what was refunded already, so it is never below zero."""
-        left = self.captured_minor - self.refunded_minor - self.pending_refund_minor - self.disputed_minor
-        return max(0, left)
+        return max(0, self.kept_minor - self.disputed_minor)
 
     def covers(self, amount_minor: int) -> bool:
         """Whether a refund of this amount may be made."""

@@ -104,7 +104,7 @@ def _weigh(refund: Refund, answer: RefundAnswer, balance: Balance) -> RefundStat
         return refund.status
     status = next_refund_status(refund.status, answer.fact)
     came_back = refund.status is RefundStatus.FAILED and status is RefundStatus.SUCCEEDED
-    if came_back and not balance.covers(refund.amount_minor):
+    if came_back and refund.amount_minor > balance.kept_minor:
         log.error("gateway made a refund after all that is no longer covered", extra={"refund_id": refund.id})
         return refund.status
     return status

@@ -1,6 +1,5 @@
 """Chargebacks: the money is gone at once, contested or not, and comes back or does not; the books follow each step."""
 
-from itertools import permutations
 from typing import Any
 
 from regions.money import Money
@@ -145,18 +144,3 @@ def apply(shop: Shop, of: Disputed, told: Dispute) -> None:
         enter_tenant(connection, of.merchant_id)
         scope = Scope(connection, shop.worker.region, of.merchant_id, of.livemode, "req", utc_now())
         apply_news(scope, of, told)
-
-
-def test_every_order_of_a_disputes_news_ends_in_the_same_books(shop: Shop) -> None:
-    for history in ((INQUIRY, NEEDS, REVIEW, WON), (NEEDS, REVIEW, WON, LOST)):
-        ends = set()
-        for order in permutations(history):
-            payment = shop.paid(usage="multi")
-            of, told = news_of(shop, payment)
-            for status in (*order, order[0]):
-                apply(shop, of, told(status))
-            dispute = only(shop, payment)
-            row = shop.rows("SELECT disputed_minor FROM payments WHERE id = %s", payment["id"])[0]
-            ends.add((dispute["status"], tuple(sorted(balances(shop, dispute["id"]).items())), row["disputed_minor"]))
-        assert len(ends) == 1, ends
-        assert ends == {("won", (), 0)} or ends == {("lost", tuple(sorted(TAKEN.items())), 1999)}
