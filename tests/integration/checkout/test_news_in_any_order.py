@@ -93,6 +93,13 @@ def two_attempts(ground: Ground) -> list[News]:
     return [told(second, Fact.PENDING), told(second, Fact.DECLINED, "card_declined"), told(first, Fact.CAPTURED)]
 
 
+def two_authorisations(ground: Ground) -> list[News]:
+    """The first attempt failed, and its money is set aside after all, as the second one's is."""
+    first = ground.sent(ground.link("single", capture_method="manual"), CaptureMode.MANUAL, is_single=True)
+    second = ground.tried_again(first)
+    return [told(second, Fact.AUTHORISED), told(first, Fact.AUTHORISED), told(first, Fact.PENDING)]
+
+
 def money_and_chargeback(ground: Ground) -> list[News]:
     """The chargeback is told before the money that it takes back."""
     attempt_id = ground.sent(ground.link())
@@ -189,6 +196,7 @@ HISTORIES: dict[str, Stand] = {
         DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.WON, DisputeStatus.LOST
     ),
     "two attempts": two_attempts,
+    "two authorisations": two_authorisations,
     "captured whole": captured_whole,
     "captured after all": captured_after_all,
     "captured in two parts": last_part_captured,
