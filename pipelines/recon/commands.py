@@ -11,6 +11,7 @@ from pipelines.books.commands import app as books
 from pipelines.books.ledger_commands import app as ledger
 from pipelines.bootstrap import environment
 from pipelines.builds.commands import DateOption, RegionOption, parse_date
+from regions.errors import UsageError
 
 if TYPE_CHECKING:
     from pipelines.recon.bank_landing import LandedStatement
@@ -117,6 +118,33 @@ def check(
         typer.echo(sentence, err=True)
     if told.failed:
         raise typer.Exit(DOES_NOT_FOOT)
+
+
+@app.command()
+def contract(
+    region: RegionOption,
+    day: DateOption,
+    gateway: Annotated[str, typer.Option(help="The gateway.")],
+    account: Annotated[str, typer.Option(help="Our account there.")],
+    amount: Annotated[int, typer.Option(help="A gross amount, in minor units.")],
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")],
+    method: Annotated[str, typer.Option(help="Payment method or card brand, as the gateway names it.")] = "",
+    variant: Annotated[str, typer.Option(help="The card's product, as the gateway names it.")] = "",
+    kind: Annotated[str, typer.Option(help="payment, refund, or a kind of chargeback.")] = "payment",
+) -> None:
+    """Say which contract with a gateway holds on a day, and what it charges; refuses contracts that contradict."""
+    from pipelines.recon.fee_book import load_fee_book
+    from pipelines.recon.fees import Traits
+    from regions.money import Money
+    from regions.region import load_region
+
+    traits = Traits(gateway, account, method, variant, load_region(region).code, currency)
+    found = load_fee_book().choose(traits, parse_date(day))
+    if found is None:
+        raise UsageError(f"No contract with {gateway} is about that on {day}: whatever it charges is an anomaly")
+    expected = found.expected(kind, currency, amount)
+    parts = ", ".join(f"{component} {Money(charged, currency)}" for component, charged in expected.items())
+    typer.echo(f"contract {found.name}: {parts}; together {Money(sum(expected.values()), currency)}")
 
 
 @app.command()

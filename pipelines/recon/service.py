@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.expectations.door import Door
 from pipelines.recon import manifest
+from pipelines.recon.fee_book import load_fee_book
 from pipelines.recon.fetch import FetchedReport, fetch_report
 from pipelines.recon.formats import adyen, stripe
 from pipelines.recon.formats.source import Source
@@ -60,6 +61,7 @@ def reconcile_day(
     Raises UsageError without a candidate of that day, SettlementReportError or StatementError for a file that is
     refused whole, ReportUnavailableError, TransformError.
     """
+    load_fee_book()  # contracts that contradict each other stop the day before anything lands
     warehouse = Warehouse.open(region, env)
     with warehouse.lock():
         candidate = warehouse.candidate()

@@ -38,10 +38,11 @@ from warehouse.lake_tables import EVENTS  # noqa: E402
 
 MEMORY_LIMIT = "2600MB"  # of DuckDB's buffers; the process as a whole stays below 4 GB
 KEYS = ("livemode", "gateway", "gateway_account", "kind", "movement_reference", "movement_merchant_reference")
-SEEDS = ("gateway_terms", "gateway_fees", "settlement_types", "currencies")
+SEEDS = ("gateway_terms", "fee_contracts", "fee_terms", "settlement_types", "currencies")
 PASSES = (
     "int_settlement_pairs", "int_unpaired_lines", "int_modified_pairs", "int_pair_ranks", "int_leftover_lines",
-    "int_leftover_items", "int_grouped_lines", "int_grouped_items", "int_tolerated_lines", "int_line_checks",
+    "int_leftover_items", "int_grouped_lines", "int_grouped_items", "int_tolerated_lines",
+    "int_fee_contracts", "fct_fee_anomalies", "int_line_checks",
     "int_open_items", "fct_recon_matches", "fct_recon_match_items", "fct_recon_breaks", "rpt_recon_suggestions",
     "rpt_recon_bridge",
 )  # fmt: skip

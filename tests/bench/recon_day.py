@@ -42,15 +42,16 @@ SELECT md5(n || '/' || part) AS line_id, false AS livemode, 'eu' AS region, 'san
        DATE '{day}' AS report_date, CAST(1 + n % 10 AS INTEGER) AS batch_number, CAST(n AS INTEGER) AS line_number,
        'Settled' AS type, 'payment' AS kind, true AS is_movement, psp AS psp_reference, ours AS merchant_reference,
        CAST(NULL AS VARCHAR) AS modification_reference, CAST(NULL AS VARCHAR) AS modification_merchant_reference,
-       psp AS movement_reference, ours AS movement_merchant_reference, 'visa' AS payment_method, 'EUR' AS currency,
-       gross AS gross_minor, '1' AS exchange_rate, 'EUR' AS net_currency, gross - fees(gross) AS net_minor, fees(gross) AS fees_minor,
+       psp AS movement_reference, ours AS movement_merchant_reference, 'visa' AS payment_method, 'visastandardcredit' AS payment_method_variant, 'EUR' AS currency,
+       gross AS gross_minor, '1' AS exchange_rate, 'EUR' AS net_currency, gross - fees(gross) AS net_minor, CAST(0 AS BIGINT) AS commission_minor,
+       share(gross, 2200) AS markup_minor, share(gross, 800) AS scheme_fees_minor, share(gross, 3000) AS interchange_minor, fees(gross) AS fees_minor,
        occurred_at AS created_at, TIMESTAMPTZ '{day} 22:59:59+00' AS booked_at, TIMESTAMPTZ '{day} 22:59:59+00' AS closed_at,
        'f' AS file_hash
   FROM told ORDER BY hash(n, part, 2)"""
 _PAYOUTS = """
 INSERT INTO warehouse.main.fct_settlement_lines
 SELECT md5('payout' || batch_number), false, 'eu', 'sandbox', 'MeridianEU', DATE '{day}', batch_number, 0, 'MerchantPayout', 'payout', false,
-       NULL, NULL, 'TX' || batch_number, NULL, NULL, NULL, NULL, 'EUR', 0, NULL, 'EUR', -sum(net_minor), 0, any_value(booked_at),
+       NULL, NULL, 'TX' || batch_number, NULL, NULL, NULL, NULL, NULL, 'EUR', 0, NULL, 'EUR', -sum(net_minor), 0, 0, 0, 0, 0, any_value(booked_at),
        any_value(booked_at), any_value(closed_at), 'f'
   FROM warehouse.main.fct_settlement_lines GROUP BY batch_number"""
 FEES = """

@@ -231,6 +231,21 @@ def test_a_merchants_statement_has_every_line_between_its_opening_and_closing(da
     assert all(line["journal_id"] in page for line in everything)
 
 
+def test_fees_of_a_contract_lead_to_its_lines_and_their_anomalies(day: Reconciled) -> None:
+    rows, anomalies = ask(day, "fee-analysis").dicts(), ask(day, "fee-anomalies").dicts()
+    assert {row["contract"] for row in rows} >= {"sandbox"}
+    for row in rows:
+        where = {key: row[key] for key in ("gateway_account", "contract", "kind", "payment_method", "currency")}
+        lines = ask(day, "fee-lines", **where).dicts()
+        assert len(lines) == row["line_count"] > 0
+        for name in ("fees_minor", "expected_minor", "difference_minor", "interchange_minor"):
+            assert sum(line[name] or 0 for line in lines) == (row[name] or 0)
+    named = {(one["gateway_account"], one["contract"], one["line_id"]) for one in anomalies}
+    assert len(named) == sum(row["anomaly_count"] for row in rows)
+    difference = sum(one["difference_minor"] for one in anomalies)
+    assert difference == sum(row["difference_minor"] or 0 for row in rows)
+
+
 def test_every_figure_leads_to_lines_that_add_up_to_it(day: Reconciled) -> None:
     for row in ask(day, "settlement-statement").dicts():
         where = {key: str(row[key]) for key in ("gateway_account", "batch_number", "currency")}

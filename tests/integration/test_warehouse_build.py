@@ -109,6 +109,16 @@ def test_each_planted_error_is_a_break_of_its_class_and_nothing_else_is(built: B
     assert found == Counter((answer["class"], answer["psp_reference"]) for answer in built.answer_key)
 
 
+def test_the_planted_fee_is_an_anomaly_of_its_part_against_the_contract_that_holds(built: Built) -> None:
+    (planted,) = (answer for answer in built.answer_key if answer["class"] == "fee")
+    rows = built.rows(
+        """SELECT psp_reference, contract, component, difference_minor, charged_minor - expected_minor
+             FROM fct_fee_anomalies"""
+    )
+    difference = planted["reported_minor"] - planted["expected_minor"]
+    assert rows == [(planted["psp_reference"], "sandbox", "commission", difference, difference)]
+
+
 def test_the_summary_explains_everything(built: Built) -> None:
     rows = built.rows(
         """SELECT currency, captured_minor, refunded_minor, settled_minor, matched_lines, break_count, unexplained_minor

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from warehouse.reports.model import Column, Drill, Kind, Report
+from warehouse.reports.model import Column, Drill, Kind, Report, money
 
 _CURRENCY = Column("currency", "Currency", Kind.TEXT)
 _LEDGER_ACCOUNT = Column("account", "Account", Kind.TEXT)
@@ -14,10 +14,6 @@ _ROLL = """coalesce(sum(amount_minor) FILTER (WHERE accounting_date < $since), 0
            sum(amount_minor)::bigint AS closing_minor"""
 
 
-def _money(*named: tuple[str, str]) -> tuple[Column, ...]:
-    return tuple(Column(name, title, Kind.MONEY) for name, title in named)
-
-
 _JOURNALS = Report(
     "journal-entries",
     "Journal entries",
@@ -26,7 +22,7 @@ _JOURNALS = Report(
         Column("accounting_date", "Booked on", Kind.DATE), Column("month", "Month", Kind.TEXT),
         Column("journal_id", "Journal", Kind.ID), Column("kind", "Kind", Kind.TEXT),
         Column("source_id", "Source", Kind.ID), Column("merchant_id", "Merchant", Kind.ID), _LEDGER_ACCOUNT, _CURRENCY,
-        *_money(("amount_minor", "Amount")),
+        *money(("amount_minor", "Amount")),
     ),
     f"""
     SELECT accounting_date, strftime(accounting_date, '%Y-%m') AS month, journal_id, kind, source_id, merchant_id,
@@ -41,7 +37,7 @@ _TRIAL = Report(
     "Every account's balance: before the first day, what moved, and after. Per currency they sum to zero.",
     (
         _LEDGER_ACCOUNT, _CURRENCY,
-        *_money(("opening_minor", "Opening"), ("debit_minor", "Debit"), ("credit_minor", "Credit"),
+        *money(("opening_minor", "Opening"), ("debit_minor", "Debit"), ("credit_minor", "Credit"),
                 ("closing_minor", "Closing")),
     ),
     f"""
@@ -56,7 +52,7 @@ _SUSPENSE = Report(
     "What waits for a name, month by month: opening + in − out = closing; write-offs are what was given up.",  # noqa: RUF001
     (
         Column("month", "Month", Kind.TEXT), _LEDGER_ACCOUNT, _CURRENCY,
-        *_money(("opening_minor", "Opening"), ("debit_minor", "In"), ("credit_minor", "Out"),
+        *money(("opening_minor", "Opening"), ("debit_minor", "In"), ("credit_minor", "Out"),
                 ("closing_minor", "Closing")),
     ),
     f"""
@@ -82,7 +78,7 @@ _FX = Report(
     "Realised by the market, taken by gateways beyond the reference rate, not realised yet. A gain is a credit: minus.",
     (
         Column("month", "Month", Kind.TEXT), _LEDGER_ACCOUNT, Column("what", "What", Kind.TEXT), _CURRENCY,
-        Column("entry_count", "Entries", Kind.COUNT), *_money(("amount_minor", "Amount")),
+        Column("entry_count", "Entries", Kind.COUNT), *money(("amount_minor", "Amount")),
     ),
     f"""
     SELECT strftime(accounting_date, '%Y-%m') AS month, account,
@@ -104,7 +100,7 @@ _MERCHANT_LINES = Report(
     (
         Column("merchant_id", "Merchant", Kind.ID), Column("accounting_date", "Booked on", Kind.DATE),
         Column("kind", "Kind", Kind.TEXT), Column("source_id", "Source", Kind.ID),
-        Column("journal_id", "Journal", Kind.ID), _LEDGER_ACCOUNT, _CURRENCY, *_money(("amount_minor", "Amount")),
+        Column("journal_id", "Journal", Kind.ID), _LEDGER_ACCOUNT, _CURRENCY, *money(("amount_minor", "Amount")),
     ),
     f"""
     SELECT merchant_id, accounting_date, kind, source_id, journal_id, account, currency, amount_minor
@@ -120,7 +116,7 @@ _MERCHANTS = Report(
     "What we owe each merchant: what came, what became available at settlement, what is left. A credit is owed.",
     (
         Column("merchant_id", "Merchant", Kind.ID), _LEDGER_ACCOUNT, _CURRENCY,
-        *_money(("opening_minor", "Opening"), ("debit_minor", "Debit"), ("credit_minor", "Credit"),
+        *money(("opening_minor", "Opening"), ("debit_minor", "Debit"), ("credit_minor", "Credit"),
                 ("closing_minor", "Closing")),
     ),
     f"""

@@ -34,6 +34,11 @@ class Column:
     kind: Kind
 
 
+def money(*named: tuple[str, str]) -> tuple[Column, ...]:
+    """Columns of amounts: name and title of each."""
+    return tuple(Column(name, title, Kind.MONEY) for name, title in named)
+
+
 @dataclass(frozen=True, slots=True)
 class Drill:
     """Where the figures of a row lead: another report, of the rows that agree with this one in `keys`."""

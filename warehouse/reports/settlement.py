@@ -1,15 +1,12 @@
-"""Reports on settlement: statement, bridge, breaks, fees, chargebacks, and the lines under them."""
+"""Reports on settlement: statement, bridge, breaks, chargebacks, and the lines under them."""
 
 from typing import Final
 
-from warehouse.reports.model import Column, Drill, Kind, Report
+from warehouse.reports.fees import FEE_REPORTS
+from warehouse.reports.model import Column, Drill, Kind, Report, money
 
 _ACCOUNT = (Column("gateway", "Gateway", Kind.TEXT), Column("gateway_account", "Account", Kind.TEXT))
 _CURRENCY = Column("currency", "Currency", Kind.TEXT)
-
-
-def _money(*named: tuple[str, str]) -> tuple[Column, ...]:
-    return tuple(Column(name, title, Kind.MONEY) for name, title in named)
 
 
 _STATEMENT = Report(
@@ -22,7 +19,7 @@ _STATEMENT = Report(
         Column("batch_number", "Batch", Kind.COUNT),
         _CURRENCY,
         Column("line_count", "Lines", Kind.COUNT),
-        *_money(
+        *money(
             ("payments_minor", "Payments"), ("refunds_minor", "Refunds"), ("other_minor", "Other movements"),
             ("fees_minor", "Fees"), ("paid_out_minor", "Paid out"), ("left_minor", "Left over"),
         ),
@@ -52,7 +49,7 @@ _LINES = Report(
         Column("line_number", "Line", Kind.COUNT), Column("type", "Type", Kind.TEXT),
         Column("psp_reference", "PSP reference", Kind.ID), Column("merchant_reference", "Our reference", Kind.ID),
         Column("item_id", "Matched with", Kind.ID), _CURRENCY,
-        *_money(("gross_minor", "Gross"), ("fees_minor", "Fees"), ("net_minor", "Net")),
+        *money(("gross_minor", "Gross"), ("fees_minor", "Fees"), ("net_minor", "Net")),
         Column("line_id", "Line id", Kind.ID),
     ),
     """
@@ -71,7 +68,7 @@ _BRIDGE = Report(
     "Captured − refunded + timing + in transit + breaks = settled. The residual is zero, always.",  # noqa: RUF001
     (
         Column("report_date", "Day", Kind.DATE), *_ACCOUNT, _CURRENCY,
-        *_money(
+        *money(
             ("captured_minor", "Captured"), ("refunded_minor", "Refunded"), ("timing_minor", "Timing"),
             ("in_transit_minor", "In transit"), ("breaks_minor", "Breaks"), ("settled_minor", "Settled"),
             ("residual_minor", "Residual"), ("fees_minor", "Fees"), ("paid_out_minor", "Paid out"),
@@ -91,7 +88,7 @@ _BATCH_BRIDGE = Report(
     "Opening + captured − refunded − disputed − fees ± exchange − paid out = closing, per batch and currency.",  # noqa: RUF001
     (
         *_ACCOUNT, Column("batch_number", "Batch", Kind.COUNT), _CURRENCY,
-        *_money(
+        *money(
             ("opening_minor", "Opening"), ("captured_minor", "Captured"), ("refunded_minor", "Refunded"),
             ("disputed_minor", "Disputed"), ("fees_minor", "Fees"), ("fx_minor", "Exchange"),
             ("adjustments_minor", "Adjustments"), ("breaks_minor", "Breaks"), ("reserve_minor", "Reserve"),
@@ -119,7 +116,7 @@ _AGED = Report(
     "Every open break of the build, by class, currency and age on the last day asked for.",
     (
         Column("class", "Class", Kind.TEXT), _CURRENCY, Column("age_bucket", "Age in days", Kind.TEXT),
-        Column("break_count", "Breaks", Kind.COUNT), *_money(("amount_minor", "Amount")),
+        Column("break_count", "Breaks", Kind.COUNT), *money(("amount_minor", "Amount")),
     ),
     f"""
     SELECT class, currency, {_AGE} AS age_bucket, count(*) AS break_count, sum(amount_minor)::bigint AS amount_minor
@@ -135,75 +132,12 @@ _BREAKS = Report(
         Column("break_id", "Break", Kind.ID), Column("business_date", "Day", Kind.DATE),
         Column("class", "Class", Kind.TEXT), Column("age_bucket", "Age in days", Kind.TEXT), *_ACCOUNT,
         Column("psp_reference", "PSP reference", Kind.ID), Column("payment_id", "Payment", Kind.ID), _CURRENCY,
-        *_money(("settled_minor", "Settled"), ("booked_minor", "Booked"), ("amount_minor", "Amount")),
+        *money(("settled_minor", "Settled"), ("booked_minor", "Booked"), ("amount_minor", "Amount")),
     ),
     f"""
     SELECT break_id, business_date, class, {_AGE} AS age_bucket, gateway, gateway_account, psp_reference, payment_id,
            currency, settled_minor, booked_minor, amount_minor
       FROM fct_recon_breaks WHERE livemode = $livemode AND business_date <= $until ORDER BY business_date, break_id""",  # noqa: S608
-    is_detail=True,
-)  # fmt: skip
-_FEE_LINES_SQL = """
-    WITH charged AS (
-      SELECT l.report_date, l.gateway, l.gateway_account, coalesce(l.payment_method, '') AS payment_method,
-             l.net_currency AS currency, l.psp_reference, l.line_id, l.net_minor + l.fees_minor AS volume_minor,
-             s.commission_minor, s.markup_minor, s.scheme_fees_minor, s.interchange_minor, l.fees_minor,
-             arg_min(c.commission_millionths, c.payment_method = '*') AS commission_ppm,
-             arg_min(c.markup_millionths, c.payment_method = '*') AS markup_ppm,
-             arg_min(c.scheme_millionths, c.payment_method = '*') AS scheme_ppm,
-             arg_min(c.interchange_millionths, c.payment_method = '*') AS interchange_ppm
-        FROM fct_settlement_lines AS l
-        JOIN staging.stg_settlement_lines AS s USING (line_id)
-        LEFT JOIN intermediate.gateway_fees AS c
-          ON c.gateway = l.gateway AND c.payment_method IN (l.payment_method, '*')
-       WHERE l.livemode = $livemode AND l.report_date BETWEEN $since AND $until AND l.kind = 'payment'
-       GROUP BY ALL
-    )
-    SELECT *, ({expected})::bigint AS expected_minor FROM charged"""
-# A share in whole minor units, rounded half to even: integers only.
-_SHARE = """(volume_minor * {0} // 1000000 + CASE
-             WHEN 2 * (volume_minor * {0} % 1000000) > 1000000 THEN 1
-             WHEN 2 * (volume_minor * {0} % 1000000) = 1000000 THEN volume_minor * {0} // 1000000 % 2 ELSE 0 END)"""
-_EXPECTED = " + ".join(_SHARE.format(f"{part}_ppm") for part in ("commission", "markup", "scheme", "interchange"))
-_FEE_LINES_SQL = _FEE_LINES_SQL.replace("{expected}", _EXPECTED)
-_PARTS = _money(
-    ("commission_minor", "Commission"), ("interchange_minor", "Interchange"), ("scheme_fees_minor", "Scheme"),
-    ("markup_minor", "Markup"), ("fees_minor", "Charged"), ("expected_minor", "Expected"),
-    ("difference_minor", "Difference"),
-)  # fmt: skip
-_FEES = Report(
-    "fee-analysis",
-    "Fees, expected against charged",
-    "What gateways kept of payments, by part, against their contracts; an anomaly is a line that differs at all.",
-    (
-        *_ACCOUNT, Column("payment_method", "Method", Kind.TEXT), _CURRENCY, Column("line_count", "Lines", Kind.COUNT),
-        *_money(("volume_minor", "Volume")), *_PARTS, Column("rate_ppm", "Rate", Kind.SHARE),
-        Column("anomaly_count", "Anomalies", Kind.COUNT),
-    ),
-    f"""
-    SELECT gateway, gateway_account, payment_method, currency, count(*) AS line_count,
-           sum(volume_minor)::bigint AS volume_minor, sum(commission_minor)::bigint AS commission_minor,
-           sum(interchange_minor)::bigint AS interchange_minor, sum(scheme_fees_minor)::bigint AS scheme_fees_minor,
-           sum(markup_minor)::bigint AS markup_minor, sum(fees_minor)::bigint AS fees_minor,
-           sum(expected_minor)::bigint AS expected_minor,
-           (sum(fees_minor) - sum(expected_minor))::bigint AS difference_minor,
-           (sum(fees_minor) * 1000000 // nullif(sum(volume_minor), 0))::bigint AS rate_ppm,
-           count(*) FILTER (WHERE fees_minor <> expected_minor) AS anomaly_count
-      FROM ({_FEE_LINES_SQL}) AS lines GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4""",  # noqa: S608
-    Drill("fee-lines", ("gateway_account", "payment_method", "currency")),
-)  # fmt: skip
-_FEE_LINES = Report(
-    "fee-lines",
-    "Fees line by line",
-    "Each payment's fees against the contract, those that differ first.",
-    (
-        Column("report_date", "Day", Kind.DATE), *_ACCOUNT, Column("payment_method", "Method", Kind.TEXT),
-        Column("psp_reference", "PSP reference", Kind.ID), _CURRENCY, *_money(("volume_minor", "Volume")), *_PARTS,
-        Column("line_id", "Line id", Kind.ID),
-    ),
-    f"""
-    SELECT *, fees_minor - expected_minor AS difference_minor FROM ({_FEE_LINES_SQL}) AS lines
-     ORDER BY abs(fees_minor - expected_minor) DESC NULLS LAST, report_date, line_id""",  # noqa: S608
     is_detail=True,
 )  # fmt: skip
 _CHARGEBACKS = Report(
@@ -214,7 +148,7 @@ _CHARGEBACKS = Report(
         Column("report_date", "Day", Kind.DATE), *_ACCOUNT, Column("type", "Type", Kind.TEXT),
         Column("psp_reference", "PSP reference", Kind.ID), Column("payment_id", "Payment", Kind.ID),
         Column("merchant_id", "Merchant", Kind.ID), _CURRENCY,
-        *_money(("gross_minor", "Amount"), ("fees_minor", "Fees")),
+        *money(("gross_minor", "Amount"), ("fees_minor", "Fees")),
         Column("line_id", "Line id", Kind.ID),
     ),
     """
@@ -227,5 +161,5 @@ _CHARGEBACKS = Report(
      ORDER BY 1, l.line_id""",
 )  # fmt: skip
 SETTLEMENT_REPORTS: Final = (
-    _STATEMENT, _BRIDGE, _BATCH_BRIDGE, _AGED, _FEES, _CHARGEBACKS, _LINES, _BREAKS, _FEE_LINES,
+    _STATEMENT, _BRIDGE, _BATCH_BRIDGE, _AGED, *FEE_REPORTS, _CHARGEBACKS, _LINES, _BREAKS,
 )  # fmt: skip

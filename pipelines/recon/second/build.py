@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+from pipelines.recon.fee_book import read_fee_book
 from pipelines.recon.second.bridge import Bridge, residuals
 from pipelines.recon.second.passes import reconcile
 from pipelines.recon.second.rows import Item, Line, Outcome, Rules, Terms
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 DIFFERENCES_MAX = 20  # more are counted, not told
 _LINES = """
 SELECT line_id, type, livemode, gateway, gateway_account, psp_reference, merchant_reference, modification_reference,
-       modification_merchant_reference, payment_method, gross_currency, gross_minor, exchange_rate, net_currency,
-       net_minor, commission_minor + markup_minor + scheme_fees_minor + interchange_minor, report_date, batch_number,
-       line_number, created_at, closed_at
+       modification_merchant_reference, payment_method, payment_method_variant, gross_currency, gross_minor,
+       exchange_rate, net_currency, net_minor, interchange_minor, scheme_fees_minor, markup_minor, commission_minor,
+       report_date, batch_number, line_number, created_at, closed_at
   FROM staging.stg_settlement_lines"""
 _ITEMS = """
 SELECT item_id, kind, livemode, gateway, gateway_account, payment_reference, movement_reference,
@@ -33,6 +34,7 @@ _GROUPS = """
 SELECT any_value(m.pass), list(DISTINCT m.line_id), list(DISTINCT i.item_id)
   FROM fct_recon_matches AS m LEFT JOIN fct_recon_match_items AS i USING (match_id)
  WHERE m.pass IN ('group', 'offset') GROUP BY match_id"""
+_FEES = "SELECT line_id, component, contract, charged_minor, expected_minor FROM fct_fee_anomalies"
 _BRIDGE = """
 SELECT livemode, gateway, gateway_account, batch_number, currency, residual_minor FROM rpt_recon_bridge"""
 
@@ -41,7 +43,7 @@ def check_build(path: Path, region: Region, business_date: date) -> list[str]:
     """How a reconciled build differs from what plain Python finds in it; nothing if they agree."""
     with duckdb.connect(str(path), read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        rules = read_rules(connection, business_date, region.tz)
+        rules = read_rules(connection, business_date, region.tz, region.code)
         lines, items = read_lines(connection, rules), read_items(connection)
         found, bridge = read_outcome(connection), _bridge(connection)
     wanted = reconcile(lines, items, rules)
@@ -56,26 +58,24 @@ def differences(found: Outcome, wanted: Outcome) -> list[str]:
     told += _differ("group", found.groups, wanted.groups)
     told += _differ("adjustment", found.adjustments.items(), wanted.adjustments.items())
     told += _differ("break", found.breaks, wanted.breaks)
+    told += _differ("fee", found.fees, wanted.fees)
     return told + _differ("in transit", found.in_transit, wanted.in_transit)
 
 
-def read_rules(connection: duckdb.DuckDBPyConnection, business_date: date, tz: ZoneInfo) -> Rules:
+def read_rules(connection: duckdb.DuckDBPyConnection, business_date: date, tz: ZoneInfo, region: str) -> Rules:
     """What the seeds in a build say."""
 
     def rows(table: str, columns: str) -> list[tuple[Any, ...]]:
         return connection.execute(f"SELECT {columns} FROM intermediate.{table}").fetchall()  # noqa: S608 - constants
 
     terms = "gateway, grace_hours, transit_days_max, amount_tolerance_minor, early_days_max, late_hours_max"
-    shares = "commission_millionths, markup_millionths, scheme_millionths, interchange_millionths"
     return Rules(
         business_date=business_date,
         timezone=tz,
         terms={name: Terms(*row) for name, *row in rows("gateway_terms", terms)},
         types={name: (kind, in_parts) for name, kind, in_parts in rows("settlement_types", "type, kind, is_in_parts")},
-        fees={
-            (name, method): tuple(row)
-            for name, method, *row in rows("gateway_fees", f"gateway, payment_method, {shares}")
-        },
+        region=region,
+        fees=read_fee_book(connection),
         exponents=dict(rows("currencies", "currency, exponent")),
     )
 
@@ -85,11 +85,12 @@ def read_lines(connection: duckdb.DuckDBPyConnection, rules: Rules) -> list[Line
     lines = []
     rows: list[Any] = connection.execute(_LINES).fetchall()
     for row in rows:
-        gross_currency, gross, rate, net_currency, net, fees = row[10:16]
+        gross_currency, gross, rate, net_currency, net = row[11:16]
+        charged = row[16:20]
         is_without = gross_currency is None and rules.is_movement(row[1])
-        amount = net + fees if is_without else gross
+        amount = net + sum(charged) if is_without else gross
         place, currency = row[2:5], gross_currency or net_currency
-        values: tuple[Any, ...] = (place, *row[5:10], currency, amount, rate, net_currency, net, fees, *row[16:])
+        values: tuple[Any, ...] = (place, *row[5:11], currency, amount, rate, net_currency, net, charged, *row[20:])
         lines.append(Line(row[0], row[1], *values))
     return lines
 
@@ -113,6 +114,7 @@ def read_outcome(connection: duckdb.DuckDBPyConnection) -> Outcome:
         adjustments=dict(rows("SELECT line_id, adjustment_minor FROM fct_recon_matches WHERE adjustment_minor != 0")),
         breaks=set(rows("SELECT class, line_id, item_id FROM fct_recon_breaks")),
         in_transit={item for (item,) in rows("SELECT item_id FROM intermediate.int_open_items WHERE is_in_transit")},
+        fees=set(rows(_FEES)),
     )
 
 

@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 from math import ceil, floor
 
+from pipelines.recon.fees import COMPONENTS, FREE, Traits
 from pipelines.recon.second.rows import DISPUTES, FAMILIES, MOVEMENTS, PAIRED, Item, Line, Outcome, Place, Rules, Terms
 
 _EQUAL = frozenset({"exact", "modification"})
@@ -195,16 +196,21 @@ class _Reconciliation:
                 self._found.breaks.add(("timing", line_id, None))
 
     def _check_fees(self, line: Line) -> None:
-        gateway = line.place[1]
-        shares = self._rules.fees.get((gateway, line.payment_method or ""))
-        shares = shares or self._rules.fees.get((gateway, "*"))
+        is_judged = self._kind(line) in PAIRED | DISPUTES and line.currency == line.net_currency
         is_disputed = self._ranks.get(line.line_id) == 1 and (
             line.line_id not in self._grouped_lines and self._found.matches.get(line.line_id, ("",))[0] not in _EQUAL
         )
-        if shares and not is_disputed and self._kind(line) in PAIRED and line.currency == line.net_currency:
-            is_charged = self._kind(line) == "payment"
-            parts = (Fraction(line.gross_minor * share, 1_000_000) for share in shares)
-            if line.fees_minor != (sum(round(part) for part in parts) if is_charged else 0):  # round is half to even
+        _, gateway, account = line.place
+        if is_disputed or not is_judged or not self._rules.fees.has(gateway):
+            return
+        method, variant = line.payment_method or "", line.payment_method_variant or ""
+        traits = Traits(gateway, account, method, variant, self._rules.region, line.currency)
+        contract = self._rules.fees.choose(traits, line.created_at.astimezone(self._rules.timezone).date())
+        expected = contract.expected(self._kind(line), line.currency, line.gross_minor) if contract else FREE
+        for component, charged in zip(COMPONENTS, line.charged, strict=True):
+            if charged != expected[component]:
+                name = contract.name if contract else None
+                self._found.fees.add((line.line_id, component, name, charged, expected[component]))
                 self._found.breaks.add(("fee", line.line_id, None))
 
     def _check_exchange(self, line: Line) -> None:

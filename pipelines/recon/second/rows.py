@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from pipelines.recon.fees import FeeBook
+
 MOVEMENTS = frozenset(
     {"payment", "payment_reversal", "refund", "refund_reversal", "unknown"}
     | {"chargeback", "second_chargeback", "chargeback_reversal"}
@@ -50,17 +52,23 @@ class Line:
     modification_reference: str | None
     modification_merchant_reference: str | None
     payment_method: str | None
+    payment_method_variant: str | None
     currency: str
     gross_minor: int
     exchange_rate: str | None
     net_currency: str
     net_minor: int
-    fees_minor: int
+    charged: tuple[int, int, int, int]  # interchange, scheme, markup, commission, in the net currency
     report_date: date
     batch_number: int
     line_number: int
     created_at: datetime
     closed_at: datetime
+
+    @property
+    def fees_minor(self) -> int:
+        """What the gateway kept of the line."""
+        return sum(self.charged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,8 @@ class Rules:
     timezone: ZoneInfo
     terms: Mapping[str, Terms]
     types: Mapping[str, tuple[str, bool]]  # journal type → kind, whether it is in parts
-    fees: Mapping[tuple[str, str], tuple[int, ...]]  # gateway and method (* for others) → shares in millionths
+    region: str
+    fees: FeeBook
     exponents: Mapping[str, int]  # of currencies
 
     def kind(self, journal_type: str) -> str:
@@ -103,3 +112,5 @@ class Outcome:
     adjustments: dict[str, int] = field(default_factory=dict)  # line → minor units
     breaks: set[tuple[str, str | None, str | None]] = field(default_factory=set)
     in_transit: set[str] = field(default_factory=set)
+    fees: set[tuple[str, str, str | None, int, int]] = field(default_factory=set)
+    # line, component, contract, charged and expected, where these differ

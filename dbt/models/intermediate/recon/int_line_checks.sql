@@ -4,31 +4,6 @@ with lines as (
     select * from {{ ref('fct_settlement_lines') }}
 ),
 
-disputed as (
-    select line_id from {{ ref('int_leftover_lines') }}
-    where line_rank = 1 and line_id not in (select grouped.line_id from {{ ref('int_grouped_lines') }} as grouped)
-),
-
-charged as (
-    select
-        lines.line_id,
-        lines.fees_minor,
-        case when lines.kind = 'payment' then
-            {{ share('lines.gross_minor', 'coalesce(own.commission_millionths, other.commission_millionths)') }}
-            + {{ share('lines.gross_minor', 'coalesce(own.markup_millionths, other.markup_millionths)') }}
-            + {{ share('lines.gross_minor', 'coalesce(own.scheme_millionths, other.scheme_millionths)') }}
-            + {{ share('lines.gross_minor', 'coalesce(own.interchange_millionths, other.interchange_millionths)') }}
-        else 0 end as contract_minor
-    from lines
-    inner join {{ ref('gateway_fees') }} as other on lines.gateway = other.gateway and other.payment_method = '*'
-    left join {{ ref('gateway_fees') }} as own on lines.gateway = own.gateway and lines.payment_method = own.payment_method
-    where
-        lines.kind in ('payment', 'refund')
-        and lines.currency = lines.net_currency
-        -- Of an amount that is itself in doubt there is no right fee.
-        and lines.line_id not in (select disputed.line_id from disputed)
-),
-
 exchanged as (
     select
         lines.line_id,
@@ -48,8 +23,9 @@ exchanged as (
     where lines.is_movement and lines.currency != lines.net_currency and try_cast(lines.exchange_rate as decimal(15, 8)) > 0
 )
 
-select line_id, 'fee' as class, contract_minor - fees_minor as amount_minor
-from charged where fees_minor != contract_minor
+-- Parts that differ and make the same sum are a break of 0: they went to the wrong accounts.
+select line_id, 'fee' as class, cast(-sum(difference_minor) as bigint) as amount_minor
+from {{ ref('fct_fee_anomalies') }} group by line_id
 union all
 select line_id, 'fx', received_minor - expected_minor
 from exchanged where abs(received_minor - expected_minor) > rounding_minor

@@ -13,6 +13,7 @@ select
     modification_reference,
     modification_merchant_reference,
     payment_method,
+    payment_method_variant,
     gross_currency,
     gross_minor,
     exchange_rate,

@@ -28,6 +28,7 @@ select
         else merchant_reference
     end as movement_merchant_reference,
     payment_method,
+    payment_method_variant,
     coalesce(gross_currency, net_currency) as currency,
     -- A movement without its gross is taken at what it moved before fees.
     case
@@ -38,6 +39,10 @@ select
     exchange_rate,
     net_currency,
     net_minor,
+    commission_minor,
+    markup_minor,
+    scheme_fees_minor,
+    interchange_minor,
     commission_minor + markup_minor + scheme_fees_minor + interchange_minor as fees_minor,
     created_at,
     booked_at,
