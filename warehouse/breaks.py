@@ -22,10 +22,11 @@ _COLUMNS = """break_id, class, livemode, merchant_id, gateway, gateway_account, 
 # The richer table has both legs, an owner and a state; a build of before has neither, and only the gateway's leg.
 _PLAIN = f"""
 SELECT {_COLUMNS}, business_date AS since_on, NULL AS owner, NULL AS state, 'gateway' AS leg,
-       NULL AS payout_key, NULL AS entry_id FROM fct_recon_breaks"""  # noqa: S608
+       NULL AS payout_key, NULL AS entry_id, NULL AS payout_reference FROM fct_recon_breaks"""  # noqa: S608
 _RICH = """
 SELECT r.break_id, r.class, r.livemode, f.merchant_id, r.gateway, r.gateway_account, r.line_id, r.item_id, r.currency,
-       r.amount_minor, f.psp_reference, f.payment_id, r.since_on, r.owner, r.state, r.leg, b.payout_key, r.entry_id
+       r.amount_minor, f.psp_reference, f.payment_id, r.since_on, r.owner, r.state, r.leg, b.payout_key, r.entry_id,
+       b.payout_reference
   FROM rpt_recon_breaks AS r LEFT JOIN fct_recon_breaks AS f USING (break_id)
   LEFT JOIN fct_bank_breaks AS b USING (break_id)
  WHERE r.state <> 'resolved'"""

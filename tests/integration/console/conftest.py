@@ -1,13 +1,18 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from pipelines.recon import bank_landing
+from pipelines.recon.statements import parse_statement
 from tests.support.console import House, house_on
 from tests.support.regional import RegionDatabase
-from tests.support.warehouse import TradedDay, bench
+from tests.support.warehouse import DAY, Bench, TradedDay, bench
 from web.console.accounts import domain
+from web.sandbox.bank import camt_statement
+from web.sandbox.bank.domain import Entry, statements_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -46,9 +51,18 @@ def traded(region_database: RegionDatabase, tmp_path_factory: pytest.TempPathFac
         both.items = [*own.items, *other.items]
         content, planted = both.report(["amount", "missing_with_us", "duplicate"])
         place.land(content)
+        _state(place)
         place.build()
         house = house_on(region_database, place.warehouse.folder)
         yield Traded(house, own, other, other_id, planted, place.warehouse.folder)
+
+
+def _state(place: Bench) -> None:
+    """The payout never arrives, and something arrives that nobody announced."""
+    unknown = Entry(DAY, "EUR", 4711, "UNK1", "Transfer UNK1")
+    for day in (DAY, DAY + timedelta(days=9)):
+        content = camt_statement.render(statements_of("MeridianEU", day, [unknown], {}))
+        bank_landing.land(place.lake, place.region, parse_statement(content, name="s"), livemode=False)
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from regions.posting import payout_subject
 from tests.integration.console.conftest import Traded
 from tests.integration.console.test_console_pages import ask, text_of
-from tests.support.books import Books, settled
+from tests.support.books import Books, arrived, paid_out, settled
 from tests.support.console import BASE, Browser, commanding
 from warehouse.reports.catalogue import REPORTS
 
@@ -56,6 +57,54 @@ def test_a_break_is_written_off_by_two_people_and_re_opened(traded: Traded, book
     assert act(maker, address, "reopen", break_id=break_id).status_code == 303
     assert "Before: write off, reopened" in text_of(maker.get(address).text)
     assert books.balances(line_id)["suspense:sandbox EUR"] == -gross
+
+
+def test_a_payout_that_never_arrived_and_an_entry_that_nobody_announced_are_matched_by_two_people(
+    traded: Traded, books: Books
+) -> None:
+    [(payout_break, key, paid)] = ask(
+        traded, "SELECT break_id, payout_key, -amount_minor FROM fct_bank_breaks WHERE class = 'missing_at_bank'"
+    )
+    [(entry_break, entry_id, came)] = ask(
+        traded, "SELECT break_id, entry_id, amount_minor FROM fct_bank_breaks WHERE class = 'unknown_at_bank'"
+    )
+    maker, checker = traded.house.signed_in("finance"), traded.house.signed_in("owner")
+    payout = payout_subject(key, livemode=False)
+    books.post((payout, paid_out(paid)), (entry_id, arrived(None, came)), merchant_id=None)
+    address = f"/finance/breaks/{payout_break}"
+    assert act(maker, address, "resolve", reason="same money", other=entry_break).status_code == 303
+    assert "You proposed this" in maker.get(address).text
+    assert act(maker, address, "approve", break_id=payout_break).status_code == 409
+    assert act(checker, address, "approve", break_id=payout_break).status_code == 303
+    for break_id in (payout_break, entry_break):
+        assert "Match: approved" in text_of(maker.get(f"/finance/breaks/{break_id}").text)
+    listed = text_of(maker.get("/finance/breaks", leg="bank", status="resolved").text)
+    assert "2 breaks" in listed
+    assert act(maker, f"/finance/breaks/{entry_break}", "reopen", break_id=entry_break).status_code == 303
+    assert books.balances(entry_id)["suspense:bank EUR"] == -came
+    assert act(maker, f"/finance/breaks/{entry_break}", "resolve", reason="given up").status_code == 303
+    assert act(checker, f"/finance/breaks/{entry_break}", "approve", break_id=entry_break).status_code == 303
+
+
+def test_breaks_of_the_bank_are_listed_and_show_payout_and_entries_line_by_line(traded: Traded) -> None:
+    browser = traded.house.signed_in("finance")
+    [(break_id, reference)] = ask(
+        traded, "SELECT break_id, payout_reference FROM fct_bank_breaks WHERE class = 'missing_at_bank'"
+    )
+    both, bank = (browser.get("/finance/breaks", **leg).text for leg in ({}, {"leg": "bank"}))
+    assert both.count("Both sides</a>") == len(traded.planted) + 2
+    assert bank.count("Both sides</a>") == 2
+    assert "No break like this" in browser.get("/finance/breaks", leg="bank", currency="XXX").text
+    assert break_id in html.unescape(bank)
+    shown = text_of(browser.get(f"/finance/breaks/{break_id}").text)
+    assert reference in shown
+    assert "The bank received nothing" in shown
+    assert "Report of" in shown
+    [(entry_break,)] = ask(traded, "SELECT break_id FROM fct_bank_breaks WHERE class = 'unknown_at_bank'")
+    shown = text_of(browser.get(f"/finance/breaks/{entry_break}").text)
+    assert "No payout" in shown
+    assert "UNK1" in shown
+    assert "leg=bank" in html.unescape(browser.get("/finance").text)
 
 
 @pytest.mark.parametrize("address", ["/finance/breaks/x/resolve", "/finance/resolutions/x/approve", "/finance/close"])
