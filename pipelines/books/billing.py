@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.rows import dict_row
@@ -15,10 +13,8 @@ from pipelines.internal_api import command
 from regions.pricing import load_pricing
 from warehouse.builds import Warehouse
 from warehouse.query import open_published
-from warehouse.reports.invoices import as_result, invoices
-from warehouse.reports.page import to_html
-from warehouse.reports.paper import Customer, paper_of_invoice
-from warehouse.reports.render import render
+from warehouse.reports.invoice_files import FORMATS, invoice_file
+from warehouse.reports.invoices import invoices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +22,7 @@ if TYPE_CHECKING:
 
     from regions.region import Region
 
-FORMATS: Final = ("json", "csv", "xlsx", "html")
+__all__ = ["FORMATS", "drafts", "issue", "issued", "render_invoices"]
 _ISSUED = """
 SELECT document, number, kind, credits, merchant_id, livemode, reason, issued_on FROM invoices
  WHERE livemode = %(livemode)s AND month = %(month)s
@@ -72,21 +68,5 @@ def render_invoices(
     region: Region, env: Mapping[str, str], found: Sequence[Mapping[str, Any]], day: date, form: str, locale: str
 ) -> bytes:
     """The file's bytes; every format shows the same figures."""
-    if form == "json":
-        return json.dumps(found, indent=1).encode()
-    customers = load_customers(region, env, {one["merchant_id"] for one in found})
-    if form == "html":
-        papers = [
-            paper_of_invoice(one, one.get("issuer", region.legal_home), _customer(one, customers), locale)
-            for one in found
-        ]
-        return to_html(papers, f"Invoices of {day:%Y-%m}", locale)
-    names = {one["merchant_id"]: known.name for one in found if (known := _customer(one, customers))}
-    build = max((one["build"] or 0 for one in found), default=0)
-    return render(as_result(found, day, build, names), form, locale)
-
-
-def _customer(one: Mapping[str, Any], known: Mapping[str, Customer]) -> Customer | None:
-    """Whom it is made out to: as issued, whatever the merchant is called now."""
-    found, named = known.get(one["merchant_id"]), one.get("customer")
-    return replace(found or Customer(""), name=named["name"], country=named["country"]) if named else found
+    known = {} if form == "json" else load_customers(region, env, {one["merchant_id"] for one in found})
+    return invoice_file(found, day, form, locale, region.legal_home, known)

@@ -73,11 +73,13 @@ def export_journals(
     with open_published(Warehouse.open(home, env)) as build:
         if account is not None:
             moment = datetime.now(UTC)
-            content = erp.to_camt053(build, account, first, last, livemode=live, region=region, now=moment)
+            files = [erp.to_camt053(build, account, first, last, livemode=live, region=region, now=moment)]
         else:
-            content = erp.to_csv(erp.entries(build, first, last, livemode=live), layout, _chart(chart))
-    write_file(out, content.encode())
-    typer.echo(f"{out}: journals of {first} to {last}")
+            files = erp.to_files(erp.entries(build, first, last, livemode=live), layout, _chart(chart))
+    for number, content in enumerate(files, 1):
+        name = out if len(files) == 1 else out.with_stem(f"{out.stem}-{number}-of-{len(files)}")
+        write_file(name, content.encode())
+        typer.echo(f"{name}: journals of {first} to {last}")
 
 
 @app.command("invoices")

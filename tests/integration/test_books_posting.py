@@ -308,7 +308,7 @@ def test_journals_leave_for_other_ledgers_and_an_account_as_a_statement_that_foo
         rows = erp.entries(build, SINCE, DAY + timedelta(9), livemode=False)
         accounts = sorted({row["account"] for row in rows})
         chart = {account: str(600 + number) for number, account in enumerate(accounts)}
-        files = {layout: erp.to_csv(rows, layout, chart) for layout in erp.LAYOUTS}
+        files = {layout: erp.to_files(rows, layout, chart)[0] for layout in erp.LAYOUTS}
         now = datetime(2026, 3, 20, tzinfo=day.bench.region.tz)
         content = erp.to_camt053(
             build, "gateway_clearing:sandbox", DAY, DAY, livemode=False, region="eu", now=now

@@ -106,10 +106,11 @@ LAYOUTS: Final[Mapping[str, tuple[tuple[str, Callable[[Row], str]], ...]]] = Map
 )  # fmt: skip
 
 
-def to_csv(rows: Sequence[Row], layout: str, chart: Mapping[str, str] | None = None) -> str:
+def to_files(rows: Sequence[Row], layout: str, chart: Mapping[str, str] | None = None) -> list[str]:
     """Journals in a layout; a decimal point, since programs read it. `chart`: what that program calls our accounts.
 
-    Raises UsageError for an unknown layout, and for a file that the program would refuse, with the line and the rule.
+    One file, or as many as a program that limits their length needs, each with whole journals. Raises UsageError for an
+    unknown layout, and for a file that the program would refuse, with the line and the rule.
     """
     if layout not in LAYOUTS:
         raise UsageError(f"{layout!r} is no layout: use one of {', '.join((*LAYOUTS, 'camt053'))}")
@@ -117,12 +118,16 @@ def to_csv(rows: Sequence[Row], layout: str, chart: Mapping[str, str] | None = N
     named = [{**row, "account": called.get(row["account"], row["account"])} for row in rows]
     names = [name for name, _ in LAYOUTS[layout]]
     values = [[write(row) for _, write in LAYOUTS[layout]] for row in named]
+    files = []
     erp_rules.check(layout, names, values)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(names)
-    writer.writerows(values)
-    return out.getvalue()
+    for members in erp_rules.split(layout, names, values):
+        erp_rules.check(layout, names, members)
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\r\n")
+        writer.writerow(names)
+        writer.writerows(members)
+        files.append(out.getvalue())
+    return files
 
 
 def to_camt053(

@@ -27,10 +27,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A layout's rules. `journal` are the columns whose values group lines into one journal, which has to balance."""
+    """A layout's rules. `journal` are the columns whose values group lines into one journal, which has to balance.
+
+    The last of them is the currency: journals of several stand in one file. A file has at most `lines_max` lines.
+    """
 
     columns: Mapping[str, Column]
     journal: tuple[str, ...]
+    lines_max: int | None = None
 
 
 _AMOUNT: Final = r"\d{1,11}(\.\d+)?"
@@ -55,6 +59,7 @@ RULES: Final[Mapping[str, Rules]] = MappingProxyType(
                 "*Amount": _SIGNED,
             },
             ("*Narration", "*Date", "TrackingOption1"),
+            lines_max=300,
         ),
         "quickbooks": Rules(
             {
@@ -103,6 +108,31 @@ def check(layout: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> N
     for key, total in sums.items():
         if total:
             raise UsageError(f"{layout}: journal {' '.join(key)} does not balance, it is off by {total}")
+
+
+def split(layout: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[Sequence[str]]]:
+    """The rows of each file: as few files as whole journals in their order allow, each of which balances.
+
+    Raises UsageError for a journal that no file has room for.
+    """
+    rules = RULES[layout]
+    if rules.lines_max is None:
+        return [list(rows)]
+    places = [names.index(name) for name in rules.journal[:-1]]
+    journals: dict[tuple[str, ...], list[Sequence[str]]] = defaultdict(list)
+    for row in rows:
+        journals[tuple(row[place] for place in places)].append(row)
+    files: list[list[Sequence[str]]] = [[]]
+    for key, members in journals.items():
+        if len(members) > rules.lines_max:
+            raise UsageError(
+                f"{layout}: journal {' '.join(key)} has {len(members)} lines, and a file at most {rules.lines_max}: "
+                "it cannot be parted, so enter it by hand"
+            )
+        if len(files[-1]) + len(members) > rules.lines_max:
+            files.append([])
+        files[-1] += members
+    return files
 
 
 def _signed(layout: str, number: int, row: Mapping[str, str]) -> Decimal:

@@ -19,7 +19,7 @@ from web.console.accounts import service as accounts_service
 from web.console.accounts.routes import blueprint as accounts
 from web.console.commands import commands_to
 from web.console.compliance.routes import blueprint as compliance
-from web.console.finance import deciding, reports
+from web.console.finance import deciding, invoices, reports
 from web.console.finance.routes import blueprint as finance
 from web.console.keys.routes import blueprint as keys
 from web.console.merchant.routes import blueprint as merchant
@@ -28,7 +28,7 @@ from web.console.webhooks.routes import blueprint as webhooks
 from web.console.wiring import Wiring, install, wired
 from web.db.engine import Database
 
-PAGES_OF_FINANCE = (deciding, reports)  # they add their pages to finance's blueprint
+PAGES_OF_FINANCE = (deciding, invoices, reports)  # they add their pages to finance's blueprint
 BLUEPRINTS: tuple[Blueprint, ...] = (accounts, merchant, webhooks, keys, finance, compliance)
 SERVER_ERROR, UNAVAILABLE = 500, 503
 log = logging.getLogger("web.console")

@@ -24,6 +24,7 @@ PAGES = (
     ("Webhooks", "webhooks.endpoints", Audience.WEBHOOKS),
     ("API keys", "keys.keys", Audience.KEYS),
     ("Reconciliation", "finance.reconciliation", Audience.FINANCE),
+    ("Invoices", "finance.invoices", Audience.FINANCE),
     ("Reports", "finance.reports", Audience.FINANCE),
     ("Compliance", "compliance.overview", Audience.COMPLIANCE),
 )

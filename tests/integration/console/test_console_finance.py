@@ -1,21 +1,26 @@
 """Finance on the console: breaks take two people there too, days are closed, and reports lead to their lines."""
 
 import html
+import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
 from flask import Flask
 
+from regions.billing import totals
 from regions.posting import payout_subject
+from regions.pricing import Fixed, Plan, Tier, Usage
+from regions.pricing import invoice as priced
 from tests.integration.console.conftest import Traded
-from tests.integration.console.test_console_pages import ask, text_of
+from tests.integration.console.test_console_pages import ask, money, text_of
 from tests.support.books import Books, arrived, paid_out, settled
 from tests.support.console import BASE, Browser, commanding
 from warehouse.reports.catalogue import REPORTS
 
+PLAN = Plan("standard", (Tier(None, 14_000),), {"EUR": Fixed(25, 10, 0)}, 190_000)
 HIDDEN = re.compile(r'name="(csrf|key)" value="([^"]+)"')
 
 
@@ -163,3 +168,51 @@ def test_a_figure_leads_to_its_lines_and_a_file_is_in_the_readers_locale(traded:
 )  # fmt: skip
 def test_a_wrong_report_is_no_page(traded: Traded, address: str) -> None:
     assert traded.house.signed_in("finance").client.get(address, base_url=BASE).status_code == 404
+
+
+@pytest.fixture
+def invoice(books: Books) -> dict[str, Any]:
+    """An invoice that was issued, of a month that no other test bills."""
+    lines = [asdict(line) | {"basis": "rows"} for line in priced(PLAN, "EUR", Usage(7, 123_456, 1))]
+    head = {"merchant_id": books.database.merchant_id, "livemode": False, "currency": "EUR", "month": "2010-05"}
+    body = head | {"plan": "standard", "build": 3, "lines": lines, **totals(lines), "actor": books.person()}
+    answer = books.command("invoices", body)
+    assert answer.status_code in {200, 201}, answer.json
+    return dict(answer.json)
+
+
+def test_an_issued_invoice_is_listed_opened_and_taken_as_every_file(traded: Traded, invoice: dict[str, Any]) -> None:
+    browser, number = traded.house.signed_in("finance"), invoice["number"]
+    listed = text_of(browser.get("/finance/invoices", month="2010-05").text)
+    assert number in listed
+    assert money(traded.house, invoice["total_minor"]) in listed
+    other = browser.get("/finance/invoices", month="2010-05", merchant=traded.other_id).text
+    assert "Nothing was issued like this" in other
+    shown = text_of(browser.get(f"/finance/invoices/{number}").text)
+    for amount in (invoice["amount_minor"], invoice["tax_minor"], *(line["amount_minor"] for line in invoice["lines"])):
+        assert money(traded.house, amount) in shown
+    for form, beginning in (("json", b"["), ("csv", b"number"), ("xlsx", b"PK"), ("html", b"<!doctype html>")):
+        file = browser.get(f"/finance/invoices/{number}/{form}")
+        assert (file.status_code, file.data.startswith(beginning)) == (200, True)
+        assert f'filename="{number}.{form}"' in file.headers["Content-Disposition"]
+    assert json.loads(browser.get(f"/finance/invoices/{number}/json").data)[0]["total_minor"] == invoice["total_minor"]
+    for address in (f"{number}/pdf", "EU-TEST-1999-000001", "EU-TEST-1999-000001/csv"):
+        assert browser.get(f"/finance/invoices/{address}").status_code == 404
+    assert browser.get("/finance/invoices", month="1999-01").status_code == 404
+    assert traded.house.signed_in("support").get("/finance/invoices").status_code == 403
+
+
+def test_an_invoice_is_taken_back_on_the_console_once_by_our_form(traded: Traded, invoice: dict[str, Any]) -> None:
+    browser, address = traded.house.signed_in("finance"), f"/finance/invoices/{invoice['number']}"
+    assert browser.post(f"{address}/credit", csrf="0" * 64, reason="wrong plan").status_code == 400
+    form = hidden(browser.get(address).text, "credit")
+    assert browser.post(f"{address}/credit", **form, reason=" ").status_code == 409
+    made = browser.post(f"{address}/credit", **form, reason="wrong plan")
+    assert made.status_code == 303
+    note = text_of(browser.get(made.location).text)
+    assert f"Takes back {invoice['number']} : wrong plan" in note
+    assert money(traded.house, -invoice["total_minor"]) in note
+    again = browser.get(address).text
+    assert "Taken back by" in text_of(again)
+    assert 'id="credit"' not in again
+    assert "taken back by" in text_of(browser.get("/finance/invoices").text)

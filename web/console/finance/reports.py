@@ -12,6 +12,7 @@ from warehouse.reports.model import Asked, Column, Kind, Report, Result, run
 from warehouse.reports.page import report_page
 from warehouse.reports.paper import Customer
 from warehouse.reports.render import FORMATS, render
+from web.console.finance.files import MEDIA, PRINTED, reader_locale
 from web.console.finance.routes import blueprint
 from web.console.mode import chosen_livemode
 from web.console.reading import Build, published, region_rows
@@ -21,13 +22,6 @@ from web.console.wiring import wired
 
 ROWS_SHOWN = 500
 VALUE_LENGTH_MAX = 120
-PRINTED = "html"
-_MEDIA = {
-    "csv": "text/csv; charset=utf-8",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "parquet": "application/vnd.apache.parquet",
-    PRINTED: "text/html; charset=utf-8",
-}
 _NAMES = text("SELECT id, name FROM merchants")
 _FIGURES = {Kind.MONEY, Kind.COUNT, Kind.SHARE}
 
@@ -62,13 +56,13 @@ def report(name: str) -> Response:
 def report_file(name: str, form: str) -> Response:
     """The same as a file, in the reader's locale."""
     found = REPORTS.get(name) or abort(404)
-    if form not in _MEDIA:
+    if form not in (*FORMATS, PRINTED):
         abort(404)
     with region_rows(signed_in()) as connection:
         livemode = chosen_livemode(connection)
         customers = _customers(connection) if form == PRINTED else {}
     region = wired().region
-    locale = request.accept_languages.best_match(region.locales) or region.default_locale
+    locale = reader_locale()
     with published() as build:
         if build is None:
             abort(404)
@@ -77,8 +71,7 @@ def report_file(name: str, form: str) -> Response:
             content = report_page(build.connection, result, region.legal_home, customers, locale)
         else:
             content = render(result, form, locale)
-    answer = Response(content, mimetype=_MEDIA[form].partition(";")[0])
-    answer.headers["Content-Type"] = _MEDIA[form]
+    answer = Response(content, content_type=MEDIA[form])
     file = f"{region.code}-{name}-{result.asked.since}-{result.asked.until}.{form}"
     answer.headers["Content-Disposition"] = f'attachment; filename="{file}"'
     return answer
