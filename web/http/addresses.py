@@ -1,12 +1,13 @@
 """Where a request comes from. A header says it only as far as proxies of ours have written it. Pure."""
 
 import ipaddress
-from collections.abc import Collection
+from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-def payer_address(peer: str | None, forwarded_for: str, trusted: Collection[Network]) -> str | None:
+@lru_cache(maxsize=4096)  # a caller comes many times
+def payer_address(peer: str | None, forwarded_for: str, trusted: tuple[Network, ...]) -> str | None:
     """The address behind our own proxies: the connection's, unless that is a trusted proxy's.
 
     `forwarded_for` is X-Forwarded-For; each proxy appended whom it spoke to, so it is read from the right, and only as

@@ -56,5 +56,6 @@ def _address_bucket(pepper: bytes, address: str, rate: Rate) -> Bucket:
 def _tell(response: Response) -> Response:
     standings = g.get("standings")
     if standings:
-        response.headers.extend(headers(standings))
+        for name, value in headers(standings).items():
+            response.headers.add(name, value)
     return response
