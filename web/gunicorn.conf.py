@@ -9,7 +9,7 @@ and threads come from gunicorn's own command line (`--bind`, `--workers`, `--thr
 from importlib import import_module
 from typing import Any
 
-worker_class = "gthread"
+worker_class = "web.receiving.PacedWorker"  # gthread with a bound for slow senders
 workers = 2
 threads = 8
 preload_app = False

@@ -81,7 +81,11 @@ class KeyTakenError(Exception):
 
 
 def key_of(request: Request) -> IdempotencyKey | None:
-    """The request's idempotency key, if it has one; raise MalformedRequestError for one that cannot be."""
+    """The request's idempotency key, if it has one; raise MalformedRequestError for one that cannot be.
+
+    Reads the whole body.
+    """
+    body = request.get_data(cache=True)  # before any connection is taken, and whatever the method: it may come slowly
     key = request.headers.get(HEADER)
     if key is None or request.method != "POST":
         return None
@@ -89,7 +93,7 @@ def key_of(request: Request) -> IdempotencyKey | None:
         raise MalformedRequestError(
             f"{HEADER} must be given once, as 1 to 255 visible ASCII characters without spaces and commas."
         )
-    said = b"\n".join((request.method.encode(), request.path.encode(), request.get_data(cache=True)))
+    said = b"\n".join((request.method.encode(), request.path.encode(), body))
     return IdempotencyKey(key, hashlib.sha256(said).digest())
 
 

@@ -112,6 +112,20 @@ class NotFoundError(Problem):
     title = "Not found"
 
 
+class RequestTimeoutError(Problem):
+    """The request came too slowly: all of it must be here within 10 seconds, and a second more for each 64 KiB.
+
+    Nothing was done. The connection is closed: send the request again on a new one.
+    """
+
+    status = 408
+    code = "request_timeout"
+    title = "The request took too long to arrive"
+
+    def __init__(self) -> None:
+        super().__init__("The request came too slowly to be read: send it again.")
+
+
 class ConflictError(Problem):
     """The object's state does not allow it."""
 

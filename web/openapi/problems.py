@@ -14,6 +14,7 @@ ALWAYS: tuple[type[Problem], ...] = (
     known.ScopeMissingError,
     known.AddressNotAllowedError,
     known.NotFoundError,
+    known.RequestTimeoutError,
     known.WrongRegionError,
     known.InvalidFieldsError,
     known.RateLimitedError,
