@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0035"
-down_revision = "0034"
+revision = "0036"
+down_revision = "0035"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0035_first_entries.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0036_first_entries.sql"
 
 
 def upgrade() -> None:
