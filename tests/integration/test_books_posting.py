@@ -223,6 +223,11 @@ def test_a_merchants_statement_has_every_line_between_its_opening_and_closing(da
         where = {key: row[key] for key in ("merchant_id", "account", "currency")}
         lines = ask(day, "merchant-lines", **where).dicts()
         assert sum(line["amount_minor"] for line in lines) == row["closing_minor"] - row["opening_minor"]
+        assert row["opening_minor"] + row["added_minor"] - row["taken_minor"] == row["closing_minor"]
+    ((credited,),) = day.rows(
+        "SELECT -sum(amount_minor) FROM intermediate.int_journal_entries WHERE account LIKE 'merchant_%'"
+    )
+    assert sum(row["closing_minor"] for row in rows) == credited > 0  # a credit of the books: owed to the merchant
     statements = ask(day, "merchant-statement")
     with open_published(day.bench.warehouse) as build:
         page = report_page(build, statements, "Issuer", {}, "de-DE").decode()

@@ -7,6 +7,7 @@ import zipfile
 from dataclasses import asdict
 from datetime import date
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,13 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regions.billing import totals
+from regions.errors import ConfigurationError
 from regions.pricing import Fixed, Plan, Tier, Usage, invoice
+from regions.texts import load_texts
 from warehouse.reports.catalogue import report_of
 from warehouse.reports.invoices import as_result
 from warehouse.reports.model import Asked, Result
 from warehouse.reports.page import COLOUR, to_html
 from warehouse.reports.paper import Customer, paper_of_invoice, papers_of_result
 from warehouse.reports.render import render
+from warehouse.reports.texts import LANGUAGES, words_for
 
 DAY = date(2026, 3, 14)
 MERCHANT = "merch_eu_06p0wz3q4hk53g6qyt8nwc2mse"
@@ -127,12 +131,13 @@ def test_an_invoice_without_prices_says_so_and_has_no_sums() -> None:
 def test_a_statement_is_a_paper_for_each_merchant_with_its_own_lines() -> None:
     asked = Asked(date(2026, 3, 1), date(2026, 3, 31), livemode=True)
     account = "merchant_payable_available"
-    balances = [(merchant, account, "EUR", 0, 0, 1999, -1999) for merchant in ("merch_a", "merch_b")]
-    lines = [(merchant, DAY, "payment", f"pay_{merchant}", "jrn", account, "EUR", -1999) for merchant, *_ in balances]
-    papers = papers_of_result(
-        Result(report_of("merchant-statement"), asked, 7, balances), ISSUER, {"merch_a": Customer("Ada")},
-        Result(report_of("merchant-lines"), asked, 7, lines),
-    )  # fmt: skip
+    balances = [(merchant, "b", account, "EUR", 0, 1999, 0, 1999) for merchant in ("merch_a", "merch_b")]
+    lines = [
+        (merchant, DAY, "payment", f"pay_{merchant}", "jrn", "b", account, "EUR", 1999) for merchant, *_ in balances
+    ]
+    result = Result(report_of("merchant-statement"), asked, 7, balances)
+    details = Result(report_of("merchant-lines"), asked, 7, lines)
+    papers = papers_of_result(result, ISSUER, {"merch_a": Customer("Ada")}, details)
     assert [paper.merchant_id for paper in papers] == ["merch_a", "merch_b"]
     first, second = to_html(papers, "Statements", "en-IE").decode().split("<article")[1:]
     assert "pay_merch_a" in first
@@ -140,3 +145,50 @@ def test_a_statement_is_a_paper_for_each_merchant_with_its_own_lines() -> None:
     assert "pay_merch_b" not in first
     assert "Ada" not in second
     assert "no real money" not in first
+    for shown in ("Available for payout", "Owed to you at the end", "€19.99"):
+        assert shown in first
+    assert "merchant_payable" not in first
+    german = papers_of_result(result, ISSUER, {}, details, "de-DE")
+    page = to_html(german, "Statements", "de-DE").decode()
+    assert '<html lang="de">' in page
+    for shown in ("Kontoauszug", "Zur Auszahlung verfügbar", "Ihnen zustehend am Ende", "Zahlung", "19,99\u00a0€"):
+        assert shown in page
+    assert "Owed" not in page
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_invoice_and_its_credit_note_are_in_the_readers_words(language: str) -> None:
+    words = LANGUAGES[language]
+    for kind in ("invoice", "credit_note"):
+        text = Elements(page(locale=language, kind=kind, number="EU-1", credits="EU-0", reason="r")).text
+        for key in (kind, "number", "takes_back", "through", "plan", "lines", "net", "total", "test"):
+            assert words(key) in text, key
+        for name in ("what", "piece_count", "volume_minor", "price_minor", "rate_ppm", "net_minor", "basis"):
+            assert words.columns[name] in text
+        assert words.values["payments"] in text
+        assert words("volume_at", share="").strip() in text
+    if language != "en":
+        assert "Credit note" not in text
+        assert "volume at" not in text
+
+
+def test_every_word_of_an_invoice_has_its_translation_and_a_language_without_texts_is_english() -> None:
+    plan = Plan("standard", (Tier(None, 14_000),), {"EUR": Fixed(25, 10, 10**9)}, 190_000)
+    for line in invoice(plan, "EUR", Usage(7, 1000, 1)):
+        assert line.unit == "volume" or line.what in LANGUAGES["de"].values, line.what
+    assert words_for("fr-FR").language == "en"
+    assert words_for("hi_IN").language == "hi"
+
+
+def test_texts_that_differ_in_keys_or_places_stop_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "somewords"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "en.toml").write_text('[texts]\na = "one {place}"\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    for other in ('[texts]\na = "eins"\n', '[texts]\nb = "{place}"\n', 'a = "{place}"\n'):
+        (folder / "de.toml").write_text(other)
+        with pytest.raises(ConfigurationError, match=r"somewords/de.toml differs from en.toml"):
+            load_texts("somewords")
+    (folder / "de.toml").write_text('[texts]\na = "eins {place}"\n')
+    assert set(load_texts("somewords")) == {"de", "en"}

@@ -10,6 +10,7 @@ from warehouse.reports.invoices import as_result
 from warehouse.reports.page import to_html
 from warehouse.reports.paper import Customer, paper_of_invoice
 from warehouse.reports.render import render
+from warehouse.reports.texts import words_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ def invoice_file(
         return json.dumps(found, indent=1).encode()
     if form == "html":
         papers = [paper_of_invoice(one, one.get("issuer", issuer), _customer(one, known), locale) for one in found]
-        return to_html(papers, f"Invoices of {day:%Y-%m}", locale)
+        return to_html(papers, words_for(locale)("invoices_of", month=f"{day:%Y-%m}"), locale)
     names = {one["merchant_id"]: customer.name for one in found if (customer := _customer(one, known))}
     build = max((one["build"] or 0 for one in found), default=0)
     return render(as_result(found, day, build, names), form, locale)

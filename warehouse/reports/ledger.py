@@ -93,38 +93,48 @@ _FX = Report(
 )  # fmt: skip
 MERCHANT_STATEMENT: Final = "merchant-statement"
 MERCHANT_LINES: Final = "merchant-lines"
+# What we owe a merchant, in its sense: a credit of the books is positive here.
+_OWED = "(starts_with(account, 'merchant_payable_') OR account = 'merchant_reserve')"
+_BALANCE = """CASE account WHEN 'merchant_payable_pending' THEN 'Not yet available'
+             WHEN 'merchant_payable_available' THEN 'Available for payout'
+             WHEN 'merchant_reserve' THEN 'Held in reserve' ELSE account END AS balance"""
 _MERCHANT_LINES = Report(
     MERCHANT_LINES,
     "Lines of merchant statements",
-    "What moved what we owe a merchant: of each account and currency they add up to closing less opening.",
+    "What moved what we owe a merchant, more being positive: of each balance they add up to closing less opening.",
     (
         Column("merchant_id", "Merchant", Kind.ID), Column("accounting_date", "Booked on", Kind.DATE),
         Column("kind", "Kind", Kind.TEXT), Column("source_id", "Source", Kind.ID),
-        Column("journal_id", "Journal", Kind.ID), _LEDGER_ACCOUNT, _CURRENCY, *money(("amount_minor", "Amount")),
+        Column("journal_id", "Journal", Kind.ID), Column("balance", "Balance", Kind.TEXT), _LEDGER_ACCOUNT, _CURRENCY,
+        *money(("amount_minor", "Amount")),
     ),
     f"""
-    SELECT merchant_id, accounting_date, kind, source_id, journal_id, account, currency, amount_minor
+    SELECT merchant_id, accounting_date, kind, source_id, journal_id, {_BALANCE}, account, currency,
+           -amount_minor AS amount_minor
       FROM {_ENTRIES}
-     WHERE livemode = $livemode AND accounting_date BETWEEN $since AND $until
-       AND starts_with(account, 'merchant_payable_')
+     WHERE livemode = $livemode AND accounting_date BETWEEN $since AND $until AND {_OWED}
      ORDER BY merchant_id, accounting_date, journal_id, line""",  # noqa: S608
     is_detail=True,
 )  # fmt: skip
 _MERCHANTS = Report(
     MERCHANT_STATEMENT,
     "Merchant statements",
-    "What we owe each merchant: what came, what became available at settlement, what is left. A credit is owed.",
+    "What we owe each merchant: what came, what became available at settlement, what is left. A minus is owed to us.",
     (
-        Column("merchant_id", "Merchant", Kind.ID), _LEDGER_ACCOUNT, _CURRENCY,
-        *money(("opening_minor", "Opening"), ("debit_minor", "Debit"), ("credit_minor", "Credit"),
-                ("closing_minor", "Closing")),
+        Column("merchant_id", "Merchant", Kind.ID), Column("balance", "Balance", Kind.TEXT), _LEDGER_ACCOUNT, _CURRENCY,
+        *money(("opening_minor", "Owed before"), ("added_minor", "Came in"), ("taken_minor", "Went out"),
+                ("closing_minor", "Owed at the end")),
     ),
     f"""
-    SELECT merchant_id, account, currency,
+    SELECT merchant_id, {_BALANCE}, account, currency, (-opening_minor)::bigint AS opening_minor,
+           credit_minor AS added_minor, debit_minor AS taken_minor, (-closing_minor)::bigint AS closing_minor
+      FROM (
+        SELECT merchant_id, account, currency,
            {_ROLL}
-      FROM {_ENTRIES}
-     WHERE livemode = $livemode AND accounting_date <= $until AND starts_with(account, 'merchant_payable_')
-     GROUP BY 1, 2, 3 ORDER BY 1, 3, 2""",  # noqa: S608
-    Drill("journal-entries", ("merchant_id", "account", "currency")),
+          FROM {_ENTRIES}
+         WHERE livemode = $livemode AND accounting_date <= $until AND {_OWED}
+         GROUP BY 1, 2, 3
+      ) ORDER BY 1, 4, 3""",  # noqa: S608
+    Drill(MERCHANT_LINES, ("merchant_id", "account", "currency")),
 )  # fmt: skip
 LEDGER_REPORTS: Final = (_FX, _SUSPENSE, _MERCHANTS, _MERCHANT_LINES, _TRIAL, _JOURNALS)

@@ -19,6 +19,7 @@ from warehouse.reports.ledger import MERCHANT_LINES, MERCHANT_STATEMENT
 from warehouse.reports.model import Asked, Kind, run
 from warehouse.reports.paper import papers_of_result, show_share
 from warehouse.reports.render import locale_of
+from warehouse.reports.texts import words_for
 
 if TYPE_CHECKING:
     import duckdb
@@ -78,11 +79,12 @@ _DENSE_COLUMNS_MIN = 7
 
 
 def to_html(papers: Sequence[Paper], title: str, locale: str) -> bytes:
-    """The page, whole; words are English, figures and days as the locale writes them. Raises UsageError."""
+    """The page, whole: each paper in its words, figures and days as the locale writes them. Raises UsageError."""
     tag = str(locale_of(locale))
-    body = "".join(_article(paper, tag) for paper in papers) or "<article><p>There is nothing to show.</p></article>"
+    words = papers[0].words if papers else words_for(locale)
+    body = "".join(_article(paper, tag) for paper in papers) or f"<article><p>{escape(words('nothing'))}</p></article>"
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{words.language}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>{body}</body></html>\n"
@@ -98,14 +100,14 @@ def report_page(
         where = {name: value for name, value in asked.where.items() if name in result.report.drill.keys}
         lines = Asked(asked.since, asked.until, asked.livemode, where)
         details = run(report_of(MERCHANT_LINES), build, result.build, lines)
-    return to_html(papers_of_result(result, issuer, customers, details), result.report.title, locale)
+    return to_html(papers_of_result(result, issuer, customers, details, locale), result.report.title, locale)
 
 
 def _article(paper: Paper, locale: str) -> str:
     customer = paper.customer
     colour = str(customer.branding.get("colour") or "") if customer else ""
     mark = colour if _COLOUR.fullmatch(colour) else COLOUR
-    test = "" if paper.livemode else '<p class="test">Test: no real money</p>'
+    test = "" if paper.livemode else '<p class="test">' + escape(paper.words("test")) + "</p>"
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(_day(value, locale))}</dd>" for name, value in paper.facts)
     notes = "".join(f"<p>{escape(note)}</p>" for note in paper.notes)
     return (

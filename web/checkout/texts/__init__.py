@@ -1,15 +1,11 @@
-"""What payers read, one TOML per language. Every language has every text of English with the same places to fill."""
+"""What payers read, one TOML per language."""
 
-import string
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from types import MappingProxyType
+from typing import Any
 
-from regions.errors import ConfigurationError
-
-FALLBACK = "en"
+from regions.texts import language_of, load_texts
 
 
 @dataclass(frozen=True)
@@ -29,32 +25,14 @@ class Texts:
         return self.failures.get(code or "", self.failures["otherwise"])
 
 
-def _places(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+def _texts(language: str, raw: Mapping[str, Any]) -> Texts:
+    texts = {key: text for key, text in raw.items() if key != "failures"}
+    return Texts(language, MappingProxyType(texts), MappingProxyType(raw["failures"]))
 
 
-def _load() -> Mapping[str, Texts]:
-    loaded: dict[str, Texts] = {}
-    for file in files(__package__).iterdir():
-        language, dot, suffix = file.name.partition(".")
-        if (dot, suffix) == (".", "toml"):
-            raw = tomllib.loads(file.read_text(encoding="utf-8"))
-            failures = raw.pop("failures")
-            loaded[language] = Texts(language, MappingProxyType(raw), MappingProxyType(failures))
-    english = loaded[FALLBACK]
-    for language, texts in loaded.items():
-        if {key: _places(text) for key, text in texts.texts.items()} != {
-            key: _places(text) for key, text in english.texts.items()
-        } or texts.failures.keys() != english.failures.keys():
-            raise ConfigurationError(
-                f"web/checkout/texts/{language}.toml differs from {FALLBACK}.toml in keys or places"
-            )
-    return MappingProxyType(loaded)
-
-
-LANGUAGES = _load()
+LANGUAGES = MappingProxyType({name: _texts(name, raw) for name, raw in load_texts("web.checkout.texts").items()})
 
 
 def texts_for(locale: str) -> Texts:
     """The texts of a locale such as `de-DE`, or English."""
-    return LANGUAGES.get(locale.replace("_", "-").partition("-")[0].lower(), LANGUAGES[FALLBACK])
+    return LANGUAGES[language_of(locale, LANGUAGES)]
