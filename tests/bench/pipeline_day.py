@@ -294,17 +294,19 @@ class Trade:
                        refund_id AS modification_merchant_reference, currency AS gross_currency,
                        CASE WHEN refund_id IS NULL THEN amount ELSE -amount END AS gross_minor, currency AS net_currency,
                        CASE WHEN refund_id IS NULL THEN amount - fees(amount) ELSE -amount END AS net_minor,
-                       CASE WHEN refund_id IS NULL THEN fees(amount) ELSE 0 END AS commission_minor, moved_at AS created_at
+                       CASE WHEN refund_id IS NULL THEN share(amount, 2200) ELSE 0 END AS markup_minor,
+                       CASE WHEN refund_id IS NULL THEN share(amount, 800) ELSE 0 END AS scheme_fees_minor,
+                       CASE WHEN refund_id IS NULL THEN share(amount, 3000) ELSE 0 END AS interchange_minor, moved_at AS created_at
                   FROM moved
                 UNION ALL
                 SELECT 'MerchantPayout', NULL, NULL, 'batch', NULL, NULL, 0, any_value(currency),
-                       -sum(CASE WHEN refund_id IS NULL THEN amount - fees(amount) ELSE -amount END), 0, {closed}
+                       -sum(CASE WHEN refund_id IS NULL THEN amount - fees(amount) ELSE -amount END), 0, 0, 0, {closed}
                   FROM moved
             )
             SELECT md5('{day}' || row_number() OVER ()) AS line_id, '{self._region.code}' AS region, false AS livemode,
                    'sandbox' AS gateway, '{self._account}' AS gateway_account, DATE '{day}' AS report_date,
                    row_number() OVER () AS line_number, {batch} AS batch_number, 'visa' AS payment_method, *,
-                   0 AS markup_minor, 0 AS scheme_fees_minor, 0 AS interchange_minor, {closed} AS booked_at,
+                   0 AS commission_minor, {closed} AS booked_at,
                    {closed} AS closed_at, md5('{day}') AS file_hash, {batch} AS lake_seq
               FROM lines"""
 
