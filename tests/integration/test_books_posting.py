@@ -266,7 +266,7 @@ def test_every_figure_leads_to_lines_that_add_up_to_it(day: Reconciled) -> None:
         assert rows
         assert keys is not None
         for row in rows:
-            entries = ask(day, "journal-entries", **{key: str(row[key]) for key in keys.keys}).dicts()
+            entries = ask(day, keys.report, **{key: str(row[key]) for key in keys.keys}).dicts()
             assert sum(entry["amount_minor"] for entry in entries) == row["closing_minor"]
     assert sum(row["closing_minor"] for row in ask(day, "trial-balance").dicts()) == 0
     suspense = {row["account"]: row["closing_minor"] for row in ask(day, "suspense").dicts()}
