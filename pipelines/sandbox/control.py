@@ -6,13 +6,22 @@ from typing import Any
 
 import httpx
 
-from regions.errors import MeridianError
+from regions.errors import MeridianError, UnavailableError, UsageError
 
 TIMEOUT_S = 30.0
+_REFUSALS = frozenset({400, 404, 409, 422})
 
 
 class ControlError(MeridianError):
     """The simulated PSP does not do as its control endpoints are told."""
+
+
+class RefusedError(UsageError):
+    """What was asked of the simulated PSP cannot be; the message is its own sentence."""
+
+
+class NoSuchObjectError(RefusedError):
+    """An account of the simulated PSP has no such payment or dispute."""
 
 
 class Control:
@@ -55,13 +64,11 @@ class Control:
         body |= {} if amount_minor is None else {"amount_minor": amount_minor}
         return self._read(self._call("POST", "/_control/transfers", self._key, json=body))
 
-    def payment_of(self, reference: str, api_key: str) -> str:
-        """The PSP's id of a payment, by its own id or by our attempt's; raises ControlError when there is none."""
-        if not reference.startswith("att_"):
-            return reference
-        found = self.get("/v1/payments", key=api_key, reference=reference)["data"]
+    def payment_of(self, attempt_id: str, api_key: str) -> str:
+        """The PSP's id of an attempt's payment; raises NoSuchObjectError when there is none."""
+        found = self.get("/v1/payments", key=api_key, reference=attempt_id)["data"]
         if not found:
-            raise ControlError(f"The simulated PSP knows no payment of the attempt {reference}.")
+            raise NoSuchObjectError(f"The simulated PSP knows no payment of the attempt {attempt_id}.")
         return str(found[-1]["id"])
 
     def get(self, path: str, *, key: str | None = None, **parameters: str) -> dict[str, Any]:
@@ -70,13 +77,22 @@ class Control:
 
     def _call(self, method: str, path: str, key: str, **arguments: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {key}"}
-        return httpx.request(method, self._url + path, headers=headers, timeout=TIMEOUT_S, trust_env=False, **arguments)
+        url = self._url + path
+        try:
+            return httpx.request(method, url, headers=headers, timeout=TIMEOUT_S, trust_env=False, **arguments)
+        except httpx.TransportError as error:
+            raise UnavailableError(f"The simulated PSP at {self._url} does not answer: is the stack up?") from error
 
     def _read(self, response: httpx.Response) -> dict[str, Any]:
-        if not response.is_success:
-            raise ControlError(
-                f"The simulated PSP answered {response.status_code} to {response.request.method} "
-                f"{response.request.url.path}: {response.text[:300]}"
-            )
-        document: dict[str, Any] = response.json()
-        return document
+        if response.is_success:
+            document: dict[str, Any] = response.json()
+            return document
+        if response.status_code in _REFUSALS:
+            problem = response.json()
+            wrong = [f"{one['pointer'].lstrip('/')}: {one['detail']}" for one in problem.get("errors") or ()]
+            kind = NoSuchObjectError if response.status_code == httpx.codes.NOT_FOUND else RefusedError
+            raise kind(f"The simulated PSP refuses: {' '.join(wrong) or problem['detail']}")
+        raise ControlError(
+            f"The simulated PSP answered {response.status_code} to {response.request.method} "
+            f"{response.request.url.path}: {response.text[:300]}"
+        )

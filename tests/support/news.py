@@ -6,8 +6,8 @@ Everything happens in one transaction that is never committed: an order is tried
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -92,33 +92,29 @@ MONEY = ("payment.succeeded", "capture.succeeded", "refund.succeeded", "fee.char
 
 @dataclass
 class Ground:
-    """A merchant of its own in an open transaction."""
+    """A merchant's payments in an open transaction."""
 
     scope: Scope
     known: set[str] = field(default_factory=set)
 
     @classmethod
     @contextmanager
-    def opened(cls, database: RegionDatabase) -> Iterator["Ground"]:
-        """All that happens here is taken back in the end."""
+    def opened(cls, database: RegionDatabase) -> Iterator[Callable[[], AbstractContextManager["Ground"]]]:
+        """A merchant of its own. What is made opens a transaction for one history, and takes it all back."""
         merchant_id, _ = database.add_merchant()
         serving = Database(database.url, application_name="tests", pool_size=1)
-        try:
+
+        @contextmanager
+        def apart() -> Iterator[Ground]:
             with serving.engine.connect() as connection, connection.begin() as transaction:
                 enter_tenant(connection, merchant_id)
                 yield cls(Scope(connection, load_region("eu"), merchant_id, False, "req_test", NOW))
                 transaction.rollback()
+
+        try:
+            yield apart
         finally:
             serving.dispose()
-
-    @contextmanager
-    def apart(self) -> Iterator["Ground"]:
-        """One history: what was there before it is there again after it."""
-        behind = self.scope.connection.begin_nested()
-        try:
-            yield Ground(self.scope)
-        finally:
-            behind.rollback()
 
     # How things stand before the news
 

@@ -6,6 +6,7 @@ every order, and every one with each message told twice.
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import permutations
 
 import pytest
@@ -31,10 +32,11 @@ PART = 700
 PENDING, FAILED, SUCCEEDED = StepFact.PENDING, StepFact.FAILED, StepFact.SUCCEEDED
 ORDERS_IN_SLICE = 2
 Stand = Callable[[Ground], list[News]]
+Apart = Callable[[], AbstractContextManager[Ground]]
 
 
 @pytest.fixture(scope="module")
-def ground(region_database: RegionDatabase) -> Iterator[Ground]:
+def apart(region_database: RegionDatabase) -> Iterator[Apart]:
     with Ground.opened(region_database) as opened:
         yield opened
 
@@ -225,7 +227,7 @@ ENDS: dict[str, dict[str, int]] = {  # where the money is, where it is not plain
 
 
 @pytest.mark.parametrize("name", HISTORIES)
-def test_news_in_a_few_orders_ends_the_same(ground: Ground, name: str) -> None:
+def test_news_in_a_few_orders_ends_the_same(apart: Apart, name: str) -> None:
     draw = random.Random(name)
 
     def some(news: Sequence[News]) -> Iterator[Sequence[News]]:
@@ -235,12 +237,12 @@ def test_news_in_a_few_orders_ends_the_same(ground: Ground, name: str) -> None:
             yield order
         yield list(reversed(news))
 
-    ends_the_same(ground, name, some)
+    ends_the_same(apart, name, some)
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", HISTORIES)
-def test_news_in_every_order_ends_the_same(ground: Ground, name: str) -> None:
+def test_news_in_every_order_ends_the_same(apart: Apart, name: str) -> None:
     def every(news: Sequence[News]) -> Iterator[Sequence[News]]:
         for order in permutations(news):
             yield order
@@ -248,11 +250,11 @@ def test_news_in_every_order_ends_the_same(ground: Ground, name: str) -> None:
             for at, again in enumerate(order):
                 yield [*order[: at + 1], again, *order[at + 1 :]]
 
-    ends_the_same(ground, name, every)
+    ends_the_same(apart, name, every)
 
 
-def ends_the_same(ground: Ground, name: str, orders: Callable[[Sequence[News]], Iterator[Sequence[News]]]) -> None:
-    with ground.apart() as history:
+def ends_the_same(apart: Apart, name: str, orders: Callable[[Sequence[News]], Iterator[Sequence[News]]]) -> None:
+    with apart() as history:
         news = HISTORIES[name](history)
         first = history.end_of(news)
         assert first["balances"] == ENDS.get(name, first["balances"])
