@@ -192,6 +192,9 @@ def _dial(text: str) -> tuple[str, int]:
     name, _, value = text.partition("=")
     if not name or not value.isdigit():
         raise StackUsageError(f"{text!r} is no dial: write it as latency_ms=200.")
+    known = [one for one, _ in words.DIALS]
+    if name not in known:
+        raise StackUsageError(f"{name} is no dial: there are {', '.join(known)}.")
     return name, int(value)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from regions.money import Money
 
-_DIALS = (
+DIALS = (
     ("latency_ms", "every answer comes so many ms late"),
     ("timeout_after_charge_next", "so many charges whose answer comes too late"),
     ("error_after_charge_next", "so many charges that are answered 500"),
@@ -63,7 +63,7 @@ def of_outage(dials: Mapping[str, Any], gateway: str, seconds: int) -> Iterator[
 def of_faults(dials: Mapping[str, Any], gateway: str) -> Iterator[str]:
     """All dials."""
     yield f"{gateway} ({dials['account']})"
-    for name, meaning in _DIALS:
+    for name, meaning in DIALS:
         yield f"  {name:<26} {dials[name]:>7}  {meaning}"
     until = dials["down_until"]
     yield f"  {'down until':<26} {moment(until) if until else '-':>7}"
@@ -93,7 +93,10 @@ def of_batch(batch: Mapping[str, Any], region: str, gateway: str) -> Iterator[st
 
 def of_books(books: Mapping[str, Any], gateway: str) -> Iterator[str]:
     """What the PSP really did."""
-    yield f"{gateway} ({books['account']})" + ("" if books["currencies"] else ": nothing has happened here.")
+    if not books["currencies"]:
+        yield f"{gateway} ({books['account']}): nothing has happened here."
+        return
+    yield f"{gateway} ({books['account']})"
     for currency, sums in books["currencies"].items():
         for name, shown in _BOOKS:
             count = sums[f"{name.replace('disputed', 'dispute')}_count"]

@@ -275,6 +275,11 @@ class World:
             found[row["currency"]]["paid_out"] = row["n"]
         return found
 
+    def journal_kinds(self) -> set[str]:
+        """What has been booked for this world's merchants."""
+        statement = "SELECT DISTINCT kind FROM ledger_journals WHERE merchant_id = ANY(%s)"
+        return {row["kind"] for row in self.shop.rows(statement, self.merchants)}
+
     def lopsided(self) -> list[Any]:
         """Journals that do not balance."""
         return self.rows(_LOPSIDED, self.merchants)

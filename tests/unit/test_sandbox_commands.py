@@ -136,6 +136,7 @@ def test_a_refusal_of_the_psp_is_its_sentence(monkeypatch: pytest.MonkeyPatch) -
     [
         ("decide --region eu 1 maybe", "won or lost"),
         ("faults --region eu --set latency", "is no dial"),
+        ("faults --region eu --set nonsense=1", "nonsense is no dial: there are latency_ms, "),
         ("books --region us", "not part of a local stack"),
     ],
 )

@@ -98,7 +98,8 @@ def _take(connection: Conn, account: str, dial: str) -> bool:
 
 def _row(connection: Conn, account: str) -> dict[str, Any]:
     row = connection.execute(
-        f"SELECT {_DIALS}, down_until FROM faults WHERE account = %s",  # noqa: S608 - constants only
+        f"SELECT {_DIALS}, CASE WHEN down_until > now() THEN down_until END AS down_until FROM faults"  # noqa: S608
+        " WHERE account = %s",
         [account],
     ).fetchone()
     return row or {**dict.fromkeys(_DIALS.split(", "), 0), "down_until": None}
