@@ -1,4 +1,4 @@
-"""Lists by metadata: as fast among many links as among few, under row-level security, and right after every change."""
+"""Lists by a filter: as fast among many links as among few, under row-level security, and right after every change."""
 
 import json
 from collections.abc import Iterator
@@ -19,9 +19,11 @@ from web.links.schemas import ListLinks
 LINKS = 50_000  # half of them share a key and a value: what an index on the JSON would have to sort
 BUFFERS_MAX = 400
 FILL = """
-INSERT INTO links (id, merchant_id, livemode, code, amount_minor, currency, reference, created_at, metadata)
-SELECT 'plink_eu_' || %(merchant)s || n, %(merchant)s, false, md5(%(merchant)s || n), 1999, 'EUR', 'INV-' || n,
-       now() - n * interval '1 second',
+INSERT INTO links (id, merchant_id, livemode, code, amount_minor, currency, reference, created_at, campaign, status,
+                   metadata)
+SELECT 'plink_eu_' || %(merchant)s || n, %(merchant)s, false, md5(%(merchant)s || n), 1999, 'EUR',
+       CASE WHEN n %% 3 = 0 THEN 'SAME' ELSE 'INV-' || n END, now() - n * interval '1 second', 'spring',
+       CASE WHEN n %% 25000 = 0 THEN 'deactivated' ELSE 'active' END,
        CASE WHEN n %% 2 = 0 THEN jsonb_build_object('shop', 'berlin', 'order', n::text)
             ELSE jsonb_build_object('n', '1') END
   FROM generate_series(1, %(links)s::int) AS n
@@ -48,25 +50,37 @@ def many(region_database: RegionDatabase) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("asked", "livemode", "found"),
     [
-        (ListLinks(metadata_key="shop"), 20),
-        (ListLinks(metadata_key="shop", metadata_value="berlin"), 20),
-        (ListLinks(metadata_key="shop", metadata_value="berlin", status="active"), 20),
-        (ListLinks(metadata_key="order", metadata_value=str(LINKS)), 1),
-        (ListLinks(metadata_key="order", metadata_value="nowhere"), 0),
-        (ListLinks(metadata_key="nowhere"), 0),
+        (ListLinks(status="deactivated"), False, 2),
+        (ListLinks(status="completed"), False, 0),
+        (ListLinks(reference=f"INV-{LINKS - 1}"), False, 1),
+        (ListLinks(reference="SAME"), False, 20),
+        (ListLinks(reference="SAME"), True, 0),
+        (ListLinks(campaign="spring"), False, 20),
+        (ListLinks(campaign="spring"), True, 0),
+        (ListLinks(campaign="spring", status="deactivated"), False, 2),
+        (ListLinks(metadata_key="shop"), False, 20),
+        (ListLinks(metadata_key="shop", metadata_value="berlin"), False, 20),
+        (ListLinks(metadata_key="shop", metadata_value="berlin", status="active"), False, 20),
+        (ListLinks(metadata_key="order", metadata_value=str(LINKS)), False, 1),
+        (ListLinks(metadata_key="order", metadata_value="nowhere"), False, 0),
+        (ListLinks(metadata_key="nowhere"), False, 0),
     ],
 )
 def test_a_page_reads_what_it_shows_and_little_more(
-    region_database: RegionDatabase, many: str, asked: ListLinks, found: int
+    region_database: RegionDatabase,
+    many: str,
+    asked: ListLinks,
+    livemode: bool,
+    found: int,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     database = Database(region_database.role_urls["web"], application_name="tests", pool_size=1)
     statements: list[tuple[str, Any]] = []
     event.listen(database.engine, "before_cursor_execute", lambda *given: statements.append((given[2], given[3])))
     with database.transaction() as connection:
         enter_tenant(connection, many)
-        scope = Scope(connection, load_region("eu"), many, False, "req", utc_now())
+        scope = Scope(connection, load_region("eu"), many, livemode, "req", utc_now())
         links, _ = repository.page(scope, asked)
         statement, values = statements[-1]
         plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", values).scalar_one()
