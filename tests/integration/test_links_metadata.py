@@ -72,8 +72,8 @@ def test_a_page_reads_what_it_shows_and_little_more(
     region_database: RegionDatabase,
     many: str,
     asked: ListLinks,
-    livemode: bool,
-    found: int,  # noqa: FBT001 - a parameter of the test
+    livemode: bool,  # noqa: FBT001 - a parameter of the test
+    found: int,
 ) -> None:
     database = Database(region_database.role_urls["web"], application_name="tests", pool_size=1)
     statements: list[tuple[str, Any]] = []
