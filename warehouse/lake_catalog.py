@@ -11,11 +11,12 @@ from urllib.parse import quote
 
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import CommitFailedException
+from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError
 from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.update import TableRequirement, TableUpdate, ValidatableTableRequirement
+from pyiceberg.typedef import EMPTY_DICT, Identifier, Properties
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from regions.errors import ConfigurationError, MeridianError, UnavailableError
 
@@ -58,12 +59,20 @@ class RegionCatalog(SqlCatalog):
     """
 
     def create_tables(self) -> None:
-        """Create the catalog's own tables; a role that only reads leaves that to the ingest."""
+        """Create the catalog's own tables, one process at a time; a role that only reads leaves that to the ingest."""
+        with self.turn("the catalog's tables"):
+            try:
+                super().create_tables()
+            except ProgrammingError as error:
+                if not isinstance(error.orig, InsufficientPrivilege):
+                    raise
+
+    def create_namespace(self, namespace: str | Identifier, properties: Properties = EMPTY_DICT) -> None:
+        """Create a namespace. Raises NamespaceAlreadyExistsError, also when somebody else was faster by a moment."""
         try:
-            super().create_tables()
-        except ProgrammingError as error:
-            if not isinstance(error.orig, InsufficientPrivilege):
-                raise
+            super().create_namespace(namespace, properties)
+        except IntegrityError as error:
+            raise NamespaceAlreadyExistsError(f"Namespace {namespace} already exists") from error
 
     @contextmanager
     def turn(self, name: str) -> Iterator[None]:

@@ -5,6 +5,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pipelines.lake.status import read_status
 from pipelines.lake.wait import LakeBehindError, wait_for_lake
 from pipelines.positions import Position
 from regions.errors import MeridianError
+from regions.region import load_region
 from tests.support.lake import PARTITION, intake
 from tests.support.regional import RegionDatabase
 from tests.support.stream import Stream, await_that, running_broker, seeded, stream_on
@@ -27,8 +29,6 @@ from warehouse.lake_writer import SNAPSHOTS_KEPT_MAX, AnotherWriterError, stage_
 
 @pytest.fixture
 def lake(new_region_database: Callable[..., RegionDatabase]) -> Iterator[Lake]:
-    from regions.region import load_region
-
     lake = Lake.open(load_region("eu"), new_region_database().env_for("lake"))
     yield lake
     lake.close()
@@ -79,6 +79,27 @@ def test_of_many_writers_at_once_each_commit_has_one_winner(lake: Lake) -> None:
             thread.join()
         assert len(lost) == 2
         assert lake.events().scan().count() == number
+
+
+def test_many_that_open_a_new_lake_at_once_all_find_its_tables(
+    new_region_database: Callable[..., RegionDatabase],
+) -> None:
+    """The ingest and a command may both be the first."""
+    env = new_region_database().env_for("lake")
+    with ThreadPoolExecutor(6) as threads:
+        barrier = threading.Barrier(6, timeout=20)
+
+        def first() -> int:
+            barrier.wait()
+            lake = Lake.open(load_region("eu"), env)
+            try:
+                barrier.wait()
+                lake.ensure_tables()
+                return lake.events().scan().count()
+            finally:
+                lake.close()
+
+        assert [found.result() for found in [threads.submit(first) for _ in range(6)]] == [0] * 6
 
 
 def test_a_stale_commit_that_only_moves_positions_loses_too(lake: Lake) -> None:
@@ -133,8 +154,6 @@ def test_what_a_commit_has_to_read_and_write_does_not_grow_with_history(lake: La
 
 
 def test_a_reader_of_the_lake_cannot_write_it(new_region_database: Callable[..., RegionDatabase]) -> None:
-    from regions.region import load_region
-
     database = new_region_database()
     writing = Lake.open(load_region("eu"), database.env_for("lake"))
     LakeWriter("eu", writing).commit(intake(1), {PARTITION: 1})
