@@ -28,6 +28,10 @@ class PartitionsGrewError(UnavailableError):
     """The relay writes to partitions that this consumer does not read: start over, and read them."""
 
 
+class ReaderStuckError(UnavailableError):
+    """Kafka holds records that the client does not hand out: start over, with another client."""
+
+
 def partitions_of(region: Region, connection: psycopg.Connection) -> list[str]:
     """Every partition to read: those of the contracts, and those that the relay has written to."""
     declared = {
@@ -96,6 +100,8 @@ class ChainWatch:
             return False
         self._forget(key, high)
         if next_offset < high:
+            if diagnosis.stands_still(next_offset):
+                raise ReaderStuckError(f"nothing is read of {key} although Kafka holds offsets {next_offset} to {high}")
             return False
         repair = diagnosis.at_end(is_behind=True, is_rewind_pending=is_rewind_pending)
         if repair is Repair.REREAD or next_offset > high:

