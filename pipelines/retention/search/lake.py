@@ -45,7 +45,8 @@ def canaries(at: Desk) -> dict[str, bytes]:
                 (
                     canary
                     for _, values in _columns(file)
-                    if (canary := canary_in([one for one in values if isinstance(one, str)]))
+                    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+                    if (canary := canary_in(values.to_pylist()))
                 ),
                 None,
             )
@@ -95,8 +96,8 @@ def _manifest_values(table: Table) -> Iterator[bytes]:
 def _search_parquet(path: Path, needles: Needles, searched: Searched) -> None:
     file = pq.ParquetFile(path)
     for name, values in _columns(file):
-        searched.count("values", len(values))
-        if needles.are_among(values):
+        searched.count("values", len(values) - values.null_count)
+        if needles.are_in_column(values):
             searched.hit(f"{path.name}, column {name}")
     for text in _statistics(file):
         if needles.are_in(text):
@@ -105,20 +106,11 @@ def _search_parquet(path: Path, needles: Needles, searched: Searched) -> None:
         searched.hit(f"{path.name}, metadata")
 
 
-def _columns(file: pq.ParquetFile) -> Iterator[tuple[str, list[str | bytes]]]:
-    """Every column by name, and a batch of its values, as text (bytes as they are)."""
+def _columns(file: pq.ParquetFile) -> Iterator[tuple[str, pa.Array]]:
+    """Every column by name, and a batch of its values."""
     for name in file.schema_arrow.names:
         for batch in file.iter_batches(BATCH_ROWS, columns=[name]):
-            yield name, _texts(batch.column(0))
-
-
-def _texts(column: pa.Array) -> list[str | bytes]:
-    held = column.drop_null()
-    if pa.types.is_binary(held.type) or pa.types.is_large_binary(held.type):
-        return list(held.to_pylist())
-    if pa.types.is_nested(held.type):
-        return [str(value) for value in held.to_pylist()]
-    return list(held.cast(pa.large_string()).to_pylist())
+            yield name, batch.column(0)
 
 
 def _statistics(file: pq.ParquetFile) -> Iterator[str]:

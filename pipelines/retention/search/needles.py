@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
 _APART = b"\0"  # in no value that is searched for, so that none is found across two contents
 
 
@@ -26,6 +28,16 @@ class Needles:
         """Whether any value occurs within one of the contents: they are searched as one text, which is much faster."""
         return self.are_in(_APART.join(one if isinstance(one, bytes) else one.encode() for one in contents))
 
+    def are_in_column(self, column: pa.Array) -> bool:
+        """Whether any value occurs within one of a column's, as text (bytes as they are).
+
+        Arrow holds a column's texts one behind the other: that is searched as it lies, and only what is found there,
+        perhaps across two texts, is looked for in each.
+        """
+        texts = _texts(column)
+        lying = texts.buffers()[-1]
+        return lying is not None and self.are_in(lying.to_pybytes()) and self.are_among(texts.to_pylist())
+
 
 @dataclass(slots=True)
 class Searched:
@@ -46,6 +58,14 @@ class Searched:
             self.hits.append(place)
 
 
-def canary_in(values: Sequence[str | None]) -> str | None:
+def _texts(column: pa.Array) -> pa.LargeBinaryArray:
+    if pa.types.is_nested(column.type):
+        return pa.array([str(value).encode() for value in column.drop_null().to_pylist()], pa.large_binary())
+    if not pa.types.is_binary(column.type):
+        column = column.cast(pa.large_string())
+    return column.cast(pa.large_binary()).drop_null()
+
+
+def canary_in(values: Iterable[str | None]) -> str | None:
     """A live value that is long enough to be told from chance."""
     return next((value for value in values if value and len(value) >= 12), None)  # noqa: PLR2004

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import pyarrow as pa
 
 from pipelines.retention.search.needles import Needles, Searched, canary_in
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from warehouse.builds import Warehouse
 
-BATCH_ROWS = 10_000
+BATCH_ROWS = 50_000
 
 
 def search(warehouse: Warehouse, needles: Needles) -> Searched:
@@ -26,8 +27,8 @@ def search(warehouse: Warehouse, needles: Needles) -> Searched:
             searched.hit(f"{path.name}, raw")
     for path in builds(warehouse):
         for place, values in _values(path):
-            searched.count("values", len(values))
-            if needles.are_among(values):
+            searched.count("values", len(values) - values.null_count)
+            if needles.are_in_column(values):
                 searched.hit(f"{path.name}, {place}")
     return searched
 
@@ -35,7 +36,7 @@ def search(warehouse: Warehouse, needles: Needles) -> Searched:
 def canaries(warehouse: Warehouse) -> dict[str, bytes]:
     """Live values: one of a table, for the decoded search; the name of a table, which DuckDB keeps as it is."""
     for place, values in (pair for path in builds(warehouse) for pair in _values(path)):
-        if canary := canary_in(values):
+        if canary := canary_in(values.to_pylist()):
             return {"decoded tables": canary.encode(), "raw bytes": place.split(".")[1].encode()}
     return {}
 
@@ -52,16 +53,14 @@ def builds(warehouse: Warehouse) -> list[Path]:
     return [path for path in files(warehouse) if path.suffix == ".duckdb" and path.parent == warehouse.folder]
 
 
-def _values(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """Where (schema.table.column), and a batch of the different values there, as text."""
+def _values(path: Path) -> Iterator[tuple[str, pa.Array]]:
+    """Where (schema.table.column), and a batch of the values there, as text."""
     with duckdb.connect(str(path), read_only=True) as connection:
-        columns = connection.execute(
-            "SELECT schema_name, table_name, column_name FROM duckdb_columns() WHERE NOT internal ORDER BY ALL"
+        tables = connection.execute(
+            "SELECT DISTINCT schema_name, table_name FROM duckdb_columns() WHERE NOT internal ORDER BY ALL"
         ).fetchall()
-        for schema, table, column in columns:
-            query = (
-                f'SELECT DISTINCT CAST("{column}" AS VARCHAR) FROM "{schema}"."{table}" WHERE "{column}" IS NOT NULL'  # noqa: S608
-            )
-            cursor = connection.execute(query)
-            while rows := cursor.fetchmany(BATCH_ROWS):
-                yield f"{schema}.{table}.{column}", [value for (value,) in rows]
+        for schema, table in tables:
+            texts = connection.sql(f'SELECT CAST(COLUMNS(*) AS VARCHAR) FROM "{schema}"."{table}"')  # noqa: S608
+            for batch in texts.to_arrow_reader(BATCH_ROWS):
+                for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                    yield f"{schema}.{table}.{name}", column
