@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from psycopg.errors import InsufficientPrivilege, LockNotAvailable
+from psycopg.errors import DuplicateTable, InsufficientPrivilege, LockNotAvailable, UniqueViolation
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import CommitFailedException, NamespaceAlreadyExistsError
 from pyiceberg.table.metadata import TableMetadata
@@ -59,13 +59,14 @@ class RegionCatalog(SqlCatalog):
     """
 
     def create_tables(self) -> None:
-        """Create the catalog's own tables, one process at a time; a role that only reads leaves that to the ingest."""
-        with self.turn("the catalog's tables"):
-            try:
-                super().create_tables()
-            except ProgrammingError as error:
-                if not isinstance(error.orig, InsufficientPrivilege):
-                    raise
+        """Create the catalog's own tables; a role that only reads leaves that to the ingest."""
+        try:
+            super().create_tables()
+        except (IntegrityError, ProgrammingError) as error:
+            if isinstance(error.orig, (UniqueViolation, DuplicateTable)):
+                super().create_tables()  # somebody else was faster by a moment: now they are there
+            elif not isinstance(error.orig, InsufficientPrivilege):
+                raise
 
     def create_namespace(self, namespace: str | Identifier, properties: Properties = EMPTY_DICT) -> None:
         """Create a namespace. Raises NamespaceAlreadyExistsError, also when somebody else was faster by a moment."""
