@@ -187,6 +187,25 @@ def test_a_saved_card_is_charged_until_it_is_forgotten(psp: Psp) -> None:
     assert psp.post("/v1/payments", order).json["code"] == "saved_unknown"
 
 
+@pytest.mark.parametrize(("method", "currency", "then"), [("sepa_debit", "EUR", "pending"), ("upi", "INR", "captured")])
+def test_a_mandate_is_saved_once_it_has_paid_and_charged_as_what_it_is(
+    psp: Psp, method: str, currency: str, then: str
+) -> None:
+    asked = {"method": method, "currency": currency}
+    made = psp.post("/v1/payments", psp.order(None, **asked, save_for="payer-10")).json
+    action = path_of(made)
+    assert psp.client.post(action, data={"outcome": "pass"}).status_code == 303
+    advance(psp)
+    saved = psp.get(f"/v1/payments/{made['id']}").json["saved_method"]
+    assert psp.get(f"/v1/saved_methods/{saved['id']}").json["method"] == method
+    order = psp.order(None, **asked, saved_method=saved["id"], initiator="merchant", return_url=None)
+    assert psp.post("/v1/payments", order).json["status"] == then
+    as_card = psp.order(None, saved_method=saved["id"], initiator="merchant", return_url=None)
+    assert psp.post("/v1/payments", as_card).status_code == 422
+    wallet = psp.order(None, method="wallet", save_for="payer-10")
+    assert psp.post("/v1/payments", wallet).status_code == 422
+
+
 def test_the_dial_that_answers_500_after_charging(psp: Psp) -> None:
     shown = psp.client.post(
         "/_control",

@@ -1,8 +1,11 @@
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 
 from regions.errors import ConfigurationError
+from regions.ids import new_id
+from regions.region import load_region
 from web.checkout import texts
 from web.checkout.csrf import csrf_token, is_csrf_token
 from web.checkout.domain import (
@@ -18,6 +21,7 @@ from web.checkout.domain import (
     negotiate_locale,
     session_end,
 )
+from web.checkout.mandates import agreement
 from web.checkout.schemas import PayForm
 from web.checkout.texts import LANGUAGES, texts_for
 
@@ -126,7 +130,8 @@ def test_every_language_can_say_everything(language: str) -> None:
     t = texts_for(language)
 
     for key in t.texts:
-        assert t(key, merchant="M", amount="A", date="D", id="I", least="L", most="M")
+        mandate = {"creditor": "C", "reference": "R", "days": "14", "ceiling": "15"}
+        assert t(key, merchant="M", amount="A", date="D", id="I", least="L", most="M", **mandate)
     assert t.failure("card_declined") != t.failure("no_such_code") == t.failure(None)
 
 
@@ -142,3 +147,31 @@ def test_a_language_that_misses_a_text_stops_the_process(monkeypatch: pytest.Mon
     monkeypatch.setattr(texts.tomllib, "loads", without_one)
     with pytest.raises(ConfigurationError, match=r"de\.toml"):
         texts._load()
+
+
+@pytest.mark.parametrize(
+    ("code", "method", "locale", "scheme", "says"),
+    [
+        ("eu", "card", "en-IE", "stored_credential", ["Save this card", "Shop"]),
+        ("eu", "sepa_debit", "de-DE", "sepa_core", ["Meridian Payments Europe GmbH", "14 Tage", "MRD-", "acht Wochen"]),
+        ("in", "upi", "en-IN", "upi_autopay", ["UPI AutoPay", "at least 1 day", "₹15,000.00"]),
+        ("in", "upi", "hi-IN", "upi_autopay", ["UPI AutoPay", "₹15,000.00"]),
+    ],
+)
+def test_a_mandate_is_agreed_to_in_words_of_the_regions_rules(
+    code: str, method: str, locale: str, scheme: str, says: list[str]
+) -> None:
+    session = Mock(id=new_id("session", code), locale=locale, currency="INR" if code == "in" else "EUR")
+    shop = Mock()
+    shop.name = "Shop"
+    found = agreement(load_region(code), shop, session, method)
+    again = agreement(load_region(code), Mock(), session, method)
+    assert found is not None
+    assert again is not None
+    assert (found.method, found.scheme, again.reference) == (method, scheme, found.reference)
+    assert (found.reference is None) == (scheme != "sepa_core")
+    assert [text for text in says if text not in found.words] == []
+
+
+def test_what_a_region_has_no_rules_for_is_not_agreed_to() -> None:
+    assert agreement(load_region("us"), Mock(), Mock(), "upi") is None

@@ -138,7 +138,11 @@ BROKEN = {
         'is_pushed = false\ncurrencies = ["USD"]',
         "currencies is 'USD'",
     ),
-    "gateway takes what there is not": ('methods = ["card"]', 'methods = ["cash"]', r"gateways\[0\].methods is 'cash'"),
+    "gateway takes what there is not": (
+        'methods = ["card", "sepa_debit"]',
+        'methods = ["cash"]',
+        r"gateways\[0\].methods is 'cash'",
+    ),
     "gateway order": ("order = 1", "order = 0", r"gateways\[0\].order must be a whole number, 1 at least"),
     "gateway order true": ("order = 1", "order = true", r"gateways\[0\].order must be a whole number"),
     "two gateways first": (
@@ -214,6 +218,8 @@ def test_every_field_is_needed_and_named_when_it_is_missing(code: str, tmp_path:
     names = fields("\n".join(lines))
     assert len(names) > 80
     for number, name in names:
+        if name.startswith("payment_methods[") and name.endswith(".currencies"):  # all of the region's, unless given
+            continue
         path.write_text("\n".join(lines[:number] + lines[number + 1 :]), "utf-8")
         with pytest.raises(ConfigurationError) as caught:
             read_region(path)

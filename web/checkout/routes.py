@@ -14,9 +14,10 @@ from web.checkout.brand import stylesheet
 from web.checkout.choice import ChoiceError, price_of
 from web.checkout.csrf import csrf_token, is_csrf_token
 from web.checkout.domain import CAMPAIGN, CHANNEL, clean, device_class
+from web.checkout.mandates import CARD, DEBIT, Offered, offered
 from web.checkout.models import Merchant, Visit
 from web.checkout.offer import bill_lines, countries, offer_of
-from web.checkout.outage import CardFields, fields_shown, is_out, outage_page
+from web.checkout.outage import is_out, outage_page
 from web.checkout.pages import (
     PROCESSING_REFRESH_SECONDS,
     afterwards,
@@ -29,7 +30,7 @@ from web.checkout.pages import (
 from web.checkout.problems import FormStale, PayerNotice
 from web.checkout.schemas import PayForm
 from web.checkout.sending import Sender
-from web.checkout.service import CARD, PAYER_CLASS, NoGatewayError, Submission
+from web.checkout.service import PAYER_CLASS, NoGatewayError, Submission
 from web.checkout.texts import texts_for
 from web.db.scope import Scope
 from web.db.steps import gateway_call
@@ -108,8 +109,8 @@ def show(token: str) -> AnyResponse:
             return redirect(url_for("checkout.returned", token=token), 303)
         seen = service.visit(scope, session_id)
         service.must_be_payable(scope, seen)
-        shown = fields_shown(scope, seen.session)
-    if shown is None:
+        shown = offered(scope, wired().gateways, seen)
+    if not shown:
         return outage_page(token, seen)
     return _checkout_page(token, seen, PayForm.read({}, seen.link.terms), 200, shown)
 
@@ -124,8 +125,8 @@ def pay(token: str) -> AnyResponse:
         raise FormStale(locale=seen.session.locale, back_to=seen.link.code)
     if form.faults():
         with session_scope(token) as (scope, _):
-            shown = fields_shown(scope, seen.session)
-        return outage_page(token, seen) if shown is None else _checkout_page(token, seen, form, 422, shown)
+            shown = offered(scope, wired().gateways, seen)
+        return _checkout_page(token, seen, form, 422, shown) if shown else outage_page(token, seen)
     gateways, submission = wired().gateways, _seal(token, form)
     try:
         payment = Sender(gateways, wired().vault, lambda: _scope_of(token)).run(
@@ -207,9 +208,11 @@ def _failure_page(status: int) -> Response:
     return page("notice", status, locale, heading=texts(key), detail=texts(f"{key}_detail"), request_id=request_id())
 
 
-def _checkout_page(token: str, seen: Visit, form: PayForm, status: int, shown: CardFields) -> Response:
+def _checkout_page(token: str, seen: Visit, form: PayForm, status: int, shown: list[Offered]) -> Response:
     wiring, locale = wired(), seen.session.locale
     texts = texts_for(locale)
+    card = next((wiring.gateways[each.gateway] for each in shown if each.method == CARD), None)
+    chosen = form.method if form.method in {each.method for each in shown} else shown[0].method
     errors = {name: texts(key) for name, key in form.faults().items()} if status != 200 else {}  # noqa: PLR2004 - OK
     return page(
         "checkout",
@@ -226,9 +229,10 @@ def _checkout_page(token: str, seen: Visit, form: PayForm, status: int, shown: C
         form=form,
         errors=errors,
         problem=errors.get("payment_token"),
-        gateway=shown.gateway.name,
-        asks_to_save=shown.asks_to_save,
-        client=shown.gateway.client_side(origin_of(wiring.settings.api_base_url)),
+        gateway=card.name if card else "",
+        client=card.client_side(origin_of(wiring.settings.api_base_url)) if card else None,
+        methods=shown,
+        chosen=chosen,
     )
 
 
@@ -254,7 +258,7 @@ def _result_page(token: str, seen: Visit, payment: Payment, attempt: Attempt, *,
         case PaymentStatus.REQUIRES_ACTION if attempt.action_url:
             return page("action", 200, locale, **values, action_url=attempt.action_url)
         case _:
-            values["is_slow"] = is_slow
+            values |= {"is_slow": is_slow, "is_debit": attempt.method == DEBIT}
             return page("processing", 200, locale, **values, refresh_seconds=PROCESSING_REFRESH_SECONDS)
 
 
@@ -298,7 +302,15 @@ def _seal(token: str, form: PayForm) -> Submission:
         request.remote_addr, request.headers.get("X-Forwarded-For", ""), wiring.settings.trusted_proxies
     )
     signals = signals_of(wiring.vault, email_token, dict(request.headers), address, card.fingerprint if card else None)
-    return Submission(payer, form.payment_token, token_of if form.payment_token else None, form.is_saved, back, signals)
+    return Submission(
+        payer,
+        form.payment_token,
+        token_of if form.payment_token else None,
+        form.method,
+        form.is_saved,
+        back,
+        signals,
+    )
 
 
 @contextmanager

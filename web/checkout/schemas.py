@@ -3,6 +3,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from web.checkout.domain import is_answer, is_country, is_email, is_name, is_phone, is_token
+from web.checkout.mandates import CARD
 
 ADDRESS = ("line1", "postal_code", "city", "country")
 
@@ -16,6 +17,7 @@ class PayForm:
     name: str = field(repr=False)
     payment_token: str = field(repr=False)
     gateway: str  # whose card fields the page showed
+    method: str
     is_saved: bool  # the payer agrees to be charged again
     phone: str = field(repr=False)
     address: Mapping[str, str] = field(repr=False)
@@ -26,6 +28,7 @@ class PayForm:
     def read(cls, form: Mapping[str, str], terms: Mapping[str, Any]) -> "PayForm":
         """Read the fields that the link's terms ask for; a missing one is empty."""
         asked = terms.get("collect", ["name"])
+        method = form.get("method", "").strip() or CARD
 
         def text(name: str) -> str:
             return " ".join(form.get(name, "").split())
@@ -34,9 +37,10 @@ class PayForm:
             csrf=form.get("csrf", ""),
             email=form.get("email", "").strip(),
             name=text("name") if "name" in asked else "",
-            payment_token=form.get("payment_token", "").strip(),
+            payment_token=form.get("payment_token", "").strip() if method == CARD else "",
             gateway=form.get("gateway", "").strip(),
-            is_saved=form.get("save") == "yes",
+            method=method,
+            is_saved=form.get("save" if method == CARD else f"save_{method}") == "yes",
             phone=text("phone") if "phone" in asked else "",
             address={part: text(part) for part in ADDRESS} if "address" in asked else {},
             answers={each["key"]: text(f"field_{each['key']}") for each in terms.get("custom_fields") or ()},

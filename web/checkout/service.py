@@ -6,13 +6,13 @@ from regions.ids import new_code, new_id
 from regions.vault import SealedJson
 from web.checkout import repository, sessions
 from web.checkout.domain import LinkState, link_state
+from web.checkout.mandates import agreement, methods_of
 from web.checkout.models import Merchant, NewSession, Session, Visit
 from web.checkout.problems import LinkBusy, LinkEnded, LinkPaid, SessionEnded
 from web.checkout.sending import Sending, first_choice
-from web.checkout.texts import texts_for
 from web.db.scope import Scope
 from web.db.steps import Settled
-from web.gateways.domain import Answer, Authorisation, CaptureMode, Fact, ThreeDs
+from web.gateways.domain import Answer, Authorisation, CaptureMode, Fact, Method, ThreeDs
 from web.gateways.protocol import Gateway
 from web.http.payer import hash_token
 from web.links import repository as links
@@ -31,7 +31,6 @@ from web.routing.domain import as_json
 from web.saved import repository as saved_methods
 from web.saved import service as saved
 
-CARD = "card"
 PAYER_CLASS = "payment_record"  # the retention class of what a payer tells us for a payment
 
 
@@ -46,6 +45,7 @@ class Submission:
     payer: SealedJson
     payment_token: str = field(repr=False)
     token_of: str | None  # the gateway that made it
+    method: str
     is_saved: bool  # the payer agrees to be charged again
     return_url: str = field(repr=False)
     signals: Signals
@@ -112,8 +112,11 @@ def submit(
     if form.payment_token and repository.has_used_token(scope, session_id, form.payment_token):
         return Settled(shown)
     merchant = repository.merchant(scope)
-    must_be_payable(scope, Visit(session, link, merchant))
-    chosen, routed = first_choice(scope, gateways, CARD, session.amount, form.token_of)
+    seen = Visit(session, link, merchant)
+    must_be_payable(scope, seen)
+    if form.method not in methods_of(scope.region, seen):
+        raise NoGatewayError("This link is not paid in that way.")
+    chosen, routed = first_choice(scope, gateways, form.method, session.amount, form.token_of)
     if chosen is None:
         raise NoGatewayError("No gateway lets a payment through.")
     gateway = gateways[chosen]
@@ -130,6 +133,7 @@ def submit(
             gateway.account,
             token,
             form.payer,
+            method=form.method,
             is_sent=decision is not Decision.BLOCK,
             routing=as_json(routed, chosen, 1, ()),
             capture=CaptureMode(link.terms.get("capture_method", CaptureMode.AUTOMATIC)),
@@ -139,7 +143,7 @@ def submit(
     if link.capacity is not None and not slots.hold(scope, link.id, created.payment_id, link.capacity):
         raise LinkBusy(merchant=merchant.name, locale=session.locale, back_to=link.code)
     repository.keep_payer(scope, session.id, form.payer)
-    sessions.submit(scope, session.id, link.id, created.payment_id, CARD)
+    sessions.submit(scope, session.id, link.id, created.payment_id, form.method)
     risk.record(scope, created.payment_id, assessment)
     if decision is Decision.BLOCK:
         refusal = Answer(Fact.DECLINED, code=risk.BLOCKED)
@@ -152,11 +156,12 @@ def submit(
         return_url=form.return_url,
         capture=CaptureMode(link.terms.get("capture_method", CaptureMode.AUTOMATIC)),
         three_ds=ThreeDs.FORCE if decision is Decision.CHALLENGE else three_ds,
+        method=Method(form.method),
     )
-    if form.is_saved and gateway.capabilities.has_saved_methods and saved_methods.is_offered(scope):
-        words = texts_for(session.locale)("save_method", merchant=merchant.name)
+    agreed = agreement(scope.region, merchant, session, form.method) if form.is_saved else None
+    if agreed and gateway.capabilities.has_saved_methods and saved_methods.is_offered(scope):
         subject_id = form.payer["subject"]
-        saved.consent(scope, created.attempt_id, subject_id, chosen, words, session.locale)
+        saved.consent(scope, created.attempt_id, subject_id, chosen, agreed, session.locale)
         order = replace(order, save_for=subject_id)
     return Sending(order, chosen, token_of=form.token_of, token=form.payment_token or None)
 

@@ -71,7 +71,8 @@ _SAVE_ATTEMPT = text("""
 UPDATE attempts
    SET status = :status, gateway_reference = CASE WHEN :has_money THEN coalesce(:reference, gateway_reference)
                                                     ELSE coalesce(gateway_reference, :reference) END,
-       action_url = coalesce(:action_url, action_url), decline_code = coalesce(:decline_code, decline_code),
+       action_url = CASE WHEN NOT :is_decided_there THEN coalesce(:action_url, action_url) END,
+       decline_code = coalesce(:decline_code, decline_code),
        card_token = coalesce(:card_token, card_token), card_brand = coalesce(:card_brand, card_brand),
        card_last4 = coalesce(:card_last4, card_last4), resolve_after = :resolve_after,
        finished_at = CASE WHEN :has_finished THEN :now ELSE finished_at END,
@@ -249,6 +250,7 @@ def save_attempt(
             # A hosted page has a reference of its own until there is a payment; money is found by the payment's.
             "has_money": answer.fact in {Fact.CAPTURED, Fact.AUTHORISED},
             "action_url": answer.action.url if answer.action else None,
+            "is_decided_there": answer.fact is Fact.PENDING,  # the payer has done what the gateway asked for
             "decline_code": answer.code if answer.fact in {Fact.DECLINED, Fact.VOIDED} else None,
             "card_token": card.fingerprint if card else None,
             "card_brand": card.brand if card else None,

@@ -76,6 +76,7 @@ class Chargeable:
     gateway: str
     gateway_saved_id: str = field(repr=False)
     method: str
+    mandate_reference: str | None
     subject_id: str
     locale: str
     retention_class: str

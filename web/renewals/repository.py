@@ -80,7 +80,7 @@ SELECT p.renewal_id, p.number, p.merchant_id, p.livemode, '' AS gateway FROM ren
  ORDER BY p.link_expires_at LIMIT 1 FOR UPDATE OF p SKIP LOCKED
 """)
 _CHARGEABLE = text("""
-SELECT m.gateway, m.gateway_saved_id, m.method, m.subject_id, m.consent_locale AS locale,
+SELECT m.gateway, m.gateway_saved_id, m.method, m.mandate_reference, m.subject_id, m.consent_locale AS locale,
        s.payer ->> 'retention_class' AS retention_class, s.payer ->> 'ciphertext' AS ciphertext
   FROM saved_methods m JOIN attempts a ON a.id = m.attempt_id JOIN payments p ON p.id = a.payment_id
   JOIN checkout_sessions s ON s.id = p.session_id

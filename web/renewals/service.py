@@ -160,7 +160,8 @@ def charging(scope: Scope, renewal: Renewal, payment_method_id: str | None) -> R
         payment_method_id=payment_method_id,
         refused_code=None,
         mandate=mandate.scheme,
-        mandate_reference=mandate_reference(parse_id(renewal.id).ulid, mandate.reference_length_max),
+        mandate_reference=method.mandate_reference
+        or mandate_reference(parse_id(renewal.id).ulid, mandate.reference_length_max),
     )
 
 

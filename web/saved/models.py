@@ -15,9 +15,20 @@ class SavedMethod:
     card_last4: str | None
     status: str
     mandate: str
+    mandate_reference: str | None
     consented_at: datetime
     created_at: datetime
     deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What saving a method agrees to: the words shown, and the mandate's reference where its scheme has one."""
+
+    method: str
+    scheme: str
+    words: str
+    reference: str | None
 
 
 @dataclass(frozen=True, slots=True)

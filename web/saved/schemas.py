@@ -47,6 +47,7 @@ class SavedMethodObject(Shown):
     card_last4: str | None = doc("The end of the card's number.", "4242")
     gateway: str = doc("Where it is kept.", "sandbox")
     mandate: str = doc("Under which scheme it may be charged.", "stored_credential")
+    mandate_reference: str | None = doc("The mandate's own reference, where its scheme has one.", None)
     livemode: bool = doc("True if it moves real money.", False)
     consented_at: datetime = doc("When the payer agreed (RFC 3339, UTC).", "2026-03-14T09:26:53.589793Z")
     deleted_at: datetime | None = doc("When it was deleted (RFC 3339, UTC).", None)
@@ -72,6 +73,7 @@ def saved_json(found: SavedMethod) -> dict[str, Any]:
         "card_last4": found.card_last4,
         "gateway": found.gateway,
         "mandate": found.mandate,
+        "mandate_reference": found.mandate_reference,
         "livemode": found.livemode,
         "consented_at": timestamp(found.consented_at),
         "deleted_at": None if found.deleted_at is None else timestamp(found.deleted_at),

@@ -2,7 +2,6 @@
 
 import hashlib
 
-from regions.errors import ConfigurationError
 from regions.events import timestamp
 from regions.ids import new_id
 from web import outbox
@@ -10,16 +9,11 @@ from web.db.scope import Scope
 from web.gateways.domain import Answer
 from web.http.problems import NotFoundError
 from web.saved import repository
-from web.saved.models import SavedMethod
-
-CARD = "card"
+from web.saved.models import Agreement, SavedMethod
 
 
-def consent(scope: Scope, attempt_id: str, subject_id: str, gateway: str, words: str, locale: str) -> None:
+def consent(scope: Scope, attempt_id: str, subject_id: str, gateway: str, agreed: Agreement, locale: str) -> None:
     """Record that a payer has agreed, to which words, before the attempt is sent."""
-    mandate = scope.region.mandate_of(CARD)
-    if mandate is None:
-        raise ConfigurationError(f"Region {scope.region.code} declares no mandate for cards.")
     repository.insert(
         scope,
         {
@@ -27,10 +21,11 @@ def consent(scope: Scope, attempt_id: str, subject_id: str, gateway: str, words:
             "subject_id": subject_id,
             "attempt_id": attempt_id,
             "gateway": gateway,
-            "method": CARD,
-            "mandate": mandate.scheme,
+            "method": agreed.method,
+            "mandate": agreed.scheme,
+            "mandate_reference": agreed.reference,
             "consent_locale": locale,
-            "consent_sha256": hashlib.sha256(words.encode()).hexdigest(),
+            "consent_sha256": hashlib.sha256(agreed.words.encode()).hexdigest(),
         },
     )
 

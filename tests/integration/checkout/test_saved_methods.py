@@ -1,6 +1,8 @@
 """A payer agrees at checkout to be charged again: recorded with the words, in force once saved, gone when deleted."""
 
 import hashlib
+import html
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -9,7 +11,7 @@ import pytest
 from regions.money import Money
 from tests.support import shop as cards
 from tests.support.shop import Shop
-from web.background import forgetting
+from web.background import forgetting, renewing
 from web.checkout.texts import texts_for
 from web.gateways.declines import Reason
 from web.gateways.domain import Answer, Authorisation, Fact, Saved, ThreeDs
@@ -148,3 +150,58 @@ def test_what_a_gateway_saves_after_an_erasure_is_forgotten_and_never_charged(sh
         pass
     assert saved(shop, payment)[0]["gateway_saved_id"] is None
     assert shop.events(str(row["id"])) == ["payment_method.deleted"]
+
+
+def test_a_payer_gives_a_mandate_for_direct_debits_and_a_renewal_is_charged_under_it(shop: Shop) -> None:
+    payer = shop.payer()
+    page = payer.page().text
+    (reference,) = set(re.findall(r"MRD-[0-9A-Z]{26}", page))
+    assert "at least 14 days before each debit" in page
+    assert "within eight weeks" in page
+    at_bank = payer.pay(None, method="sepa_debit", save_sepa_debit="yes", email="debit@example.com").headers["Location"]
+    back = shop.http.post(at_bank, data={"outcome": "pass"})
+    assert "Your bank now carries out the debit" in shop.http.get(back.headers["Location"]).text, "the payer is done"
+    shop.deliver_webhooks()
+    payment = shop.payment(payer.link)
+    assert (payment["status"], payment["method"]) == ("succeeded", "sepa_debit")
+    (row,) = saved(shop, payment)
+    words = html.unescape(page)
+    agreed = next(text for text in re.findall(r'name="save_sepa_debit"[^>]*> ([^<]+)</label>', words))
+    assert row["consent_sha256"] == hashlib.sha256(agreed.encode()).hexdigest()
+    assert (row["status"], row["mandate"], row["mandate_reference"]) == ("active", "sepa_core", reference)
+    (listed,) = shop.get(f"/v1/payment_methods?subject_id={row['subject_id']}&status=active")["data"]
+    assert (listed["method"], listed["mandate_reference"], listed["card_last4"]) == ("sepa_debit", reference, None)
+
+    asked = {"payment_method_id": row["id"], "amount_minor": 900, "currency": "EUR", "reference": "SEPA-1"}
+    renewal = shop.post("/v1/renewals", **asked, periods_max=1).json()
+    assert (renewal["mandate"], renewal["mandate_reference"]) == ("sepa_core", reference)
+    while renewing.step_open(shop.worker) or renewing.step_charge(shop.worker):
+        pass
+    (period,) = shop.get(f"/v1/renewals/{renewal['id']}/periods")["data"]
+    assert (period["status"], "renewal.upcoming" in shop.events(renewal["id"])) == ("due", True)
+    ready = (
+        "UPDATE renewal_periods SET try_after = now(), notified_at = now() - interval '15 days' WHERE renewal_id = %s"
+    )
+    shop.execute(ready, renewal["id"])
+    assert renewing.step_charge(shop.worker)
+    shop.deliver_webhooks()
+    (period,) = shop.get(f"/v1/renewals/{renewal['id']}/periods")["data"]
+    assert period["status"] == "paid", period
+    charged = shop.get(f"/v1/payments/{period['payment_id']}")
+    assert (charged["method"], charged["amount_minor"]) == ("sepa_debit", 900)
+    shop.http.delete(f"{shop.web_url}/v1/payment_methods/{row['id']}", headers=shop.api)
+    while forgetting.step(shop.worker):
+        pass
+    assert saved(shop, payment)[0]["gateway_saved_id"] is None
+
+
+def test_only_ways_that_the_link_allows_are_offered_and_taken(shop: Shop) -> None:
+    for terms in ({"payment_methods": ["card"]}, {"capture_method": "manual"}, {"currency": "SEK"}):
+        page = shop.payer(shop.create_link(**terms)).page().text
+        assert ("sepa_debit" in page, 'type="hidden" name="method" value="card"' in page) == (False, True)
+    payer = shop.payer(shop.create_link(payment_methods=["card"]))
+    assert payer.submit(payer.form(None, method="sepa_debit")).status_code == 503
+    assert shop.payments(payer.link) == []
+    alone = shop.payer(shop.create_link(payment_methods=["sepa_debit"]))
+    assert 'id="card-frame"' not in alone.page().text
+    assert "/approve/" in alone.pay(None, method="sepa_debit").headers["Location"]

@@ -1,4 +1,4 @@
-"""Saved methods: a card's mark that its payer has agreed to be charged on again."""
+"""Saved methods: that a payer has agreed to be charged on a card, or by a mandate, again."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,25 +8,27 @@ from web.sandbox.cards.scenarios import Scenario
 from web.sandbox.database import Conn
 from web.sandbox.edge.problems import InvalidFieldError, NotFoundError
 from web.sandbox.ids import secret_id
-from web.sandbox.payments.domain import Payment
+from web.sandbox.payments.domain import METHODS, MethodName, Payment
 
 
 @dataclass(frozen=True)
 class SavedMethod:
-    """One kept card."""
+    """One kept card, or mandate."""
 
     id: str
     payer_reference: str
-    card: Card
+    card: Card | None
+    method: MethodName = "card"
 
     def document(self) -> dict[str, Any]:
         """The saved method as the API shows it."""
-        shown = {"brand": self.card.brand, "last4": self.card.last4, "fingerprint": self.card.fingerprint}
+        card = self.card
         return {
             "id": self.id,
             "object": "saved_method",
             "payer_reference": self.payer_reference,
-            "card": shown,
+            "method": self.method,
+            "card": card and {"brand": card.brand, "last4": card.last4, "fingerprint": card.fingerprint},
         }
 
 
@@ -42,8 +44,17 @@ def keep_card(connection: Conn, account: str, payer_reference: str, card: Card) 
 
 
 def keep(connection: Conn, payment: Payment) -> str | None:
-    """Keep the card that has just paid; None for a payment without one."""
-    if payment.brand is None or payment.last4 is None or payment.fingerprint is None or payment.save_for is None:
+    """Keep what has just paid; None where nobody is named to keep it for."""
+    if payment.save_for is None:
+        return None
+    if METHODS[payment.method].is_mandate:
+        saved_id = secret_id("pm_")
+        connection.execute(
+            "INSERT INTO saved_methods (id, account, payer_reference, scenario, method) VALUES (%s, %s, %s, %s, %s)",
+            [saved_id, payment.account, payment.save_for, Scenario.SUCCEED, payment.method],
+        )
+        return saved_id
+    if payment.brand is None or payment.last4 is None or payment.fingerprint is None:
         return None
     card = Card(Scenario(payment.scenario or ""), payment.brand, payment.last4, payment.fingerprint)
     return keep_card(connection, payment.account, payment.save_for, card).id
@@ -52,14 +63,15 @@ def keep(connection: Conn, payment: Payment) -> str | None:
 def require(connection: Conn, account: str, saved_id: str) -> SavedMethod:
     """A saved method that may be charged. Raises InvalidFieldError (422)."""
     row = connection.execute(
-        "SELECT payer_reference, scenario, brand, last4, fingerprint FROM saved_methods"
+        "SELECT payer_reference, scenario, brand, last4, fingerprint, method FROM saved_methods"
         " WHERE id = %s AND account = %s AND forgotten_at IS NULL FOR SHARE",
         [saved_id, account],
     ).fetchone()
     if row is None:
         raise InvalidFieldError("/saved_method", "There is no such saved method in this account.", "saved_unknown")
-    card = Card(Scenario(row["scenario"]), row["brand"], row["last4"], row["fingerprint"])
-    return SavedMethod(saved_id, row["payer_reference"], card)
+    is_card = row["method"] == "card"
+    card = Card(Scenario(row["scenario"]), row["brand"], row["last4"], row["fingerprint"]) if is_card else None
+    return SavedMethod(saved_id, row["payer_reference"], card, row["method"])
 
 
 def forget(connection: Conn, account: str, saved_id: str) -> None:

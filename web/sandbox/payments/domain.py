@@ -27,6 +27,7 @@ class Method:
     is_pushed: bool = False  # the payer sends the money, when and as much as they like
     settles_later: bool = False  # the bank says yes or no seconds (really: days) after the payer has agreed
     can_be_manual: bool = False
+    is_mandate: bool = False  # what the payer agrees to in the bank's app can be charged again
     currencies: frozenset[str] = frozenset()
 
 
@@ -35,8 +36,8 @@ METHODS = MappingProxyType(
         "card": Method("pay", can_be_manual=True),
         "wallet": Method("approve", can_be_manual=True),
         "ideal": Method("approve", currencies=frozenset({"EUR"})),
-        "upi": Method("approve", currencies=frozenset({"INR"})),
-        "sepa_debit": Method("approve", settles_later=True, currencies=frozenset({"EUR"})),
+        "upi": Method("approve", is_mandate=True, currencies=frozenset({"INR"})),
+        "sepa_debit": Method("approve", settles_later=True, is_mandate=True, currencies=frozenset({"EUR"})),
         "bank_transfer": Method("transfer", is_pushed=True, settles_later=True),
         "fps": Method("transfer", is_pushed=True, currencies=frozenset({"GBP", "HKD", "CNY"})),
     }

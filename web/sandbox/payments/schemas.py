@@ -63,9 +63,11 @@ class PaymentRequest(BaseModel):
             )
         if self.capture == "manual" and not method.can_be_manual:
             raise InvalidFieldError("/capture", f"The method {self.method} is always captured at once.")
-        is_card = self.method == "card"
-        if not is_card and (self.payment_token or self.saved_method or self.save_for):
-            raise InvalidFieldError("/method", "Tokens and saved methods are cards: give the method card.")
+        can_be_saved = self.method == "card" or method.is_mandate
+        if self.method != "card" and self.payment_token:
+            raise InvalidFieldError("/method", "Tokens are cards: give the method card.")
+        if not can_be_saved and (self.saved_method or self.save_for):
+            raise InvalidFieldError("/method", f"The method {self.method} cannot be saved.")
         if self.payment_token and self.saved_method:
             raise InvalidFieldError("/saved_method", "Give a payment token or a saved method, not both.")
         if self.initiator == "merchant" and not self.saved_method:

@@ -9,7 +9,7 @@ from web.sandbox.cards.scenarios import Scenario, scenario_of
 from web.sandbox.control import faults
 from web.sandbox.database import Conn
 from web.sandbox.edge.idempotency import HeldError
-from web.sandbox.edge.problems import ProblemError
+from web.sandbox.edge.problems import InvalidFieldError, ProblemError
 from web.sandbox.payments import repository
 from web.sandbox.payments.domain import (
     METHODS,
@@ -76,6 +76,8 @@ def create(connection: Conn, settings: Settings, account: Account, order: Order)
         saved_method=order.saved_method,
         save_for=order.save_for,
     )
+    if card is None and order.saved_method is not None:
+        return approve(connection, settings, payment)  # by the mandate
     if card is None:
         return _decide(connection, settings, payment, Outcome("requires_action"))
     return pay_with_card(connection, settings, payment, card, is_payer_present=order.is_payer_present)
@@ -136,7 +138,10 @@ def _card_of(connection: Conn, account: str, order: Order) -> Card | None:
     if order.payment_token is not None:
         return tokens.consume(connection, account, order.payment_token)
     if order.saved_method is not None:
-        return saved.require(connection, account, order.saved_method).card
+        kept = saved.require(connection, account, order.saved_method)
+        if kept.method != order.method:
+            raise InvalidFieldError("/method", f"The saved method is a {kept.method}.")
+        return kept.card
     return None
 
 

@@ -52,7 +52,7 @@
       wrong[0].focus();
       return;
     }
-    if (!isReady) {
+    if (!isReady || form.elements.method.value !== "card") { // the other ways to pay go on at the gateway's page
       form.submit();
       return;
     }

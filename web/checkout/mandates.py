@@ -1,0 +1,88 @@
+"""How a session may be paid, and what its payer agrees to: each method's mandate in the words that the page shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from regions.ids import parse_id
+from regions.money import Money
+from regions.money_text import show_money
+from regions.region import Region
+from web.checkout.models import Merchant, Session, Visit
+from web.checkout.texts import texts_for
+from web.db.scope import Scope
+from web.gateways.domain import CaptureMode
+from web.gateways.protocol import Gateway
+from web.renewals.domain import mandate_reference
+from web.routing import service as routing
+from web.saved import repository as saved_methods
+from web.saved.models import Agreement
+
+CARD = "card"
+DEBIT = "sepa_debit"
+_SAVED = {CARD: "save_method", DEBIT: "save_sepa_debit", "upi": "save_upi"}
+_ONCE = {DEBIT: "mandate_sepa_debit", "upi": "mandate_upi"}
+_HOURS_A_DAY = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """One way to pay: at which gateway first, the mandate that paying so gives, and what saving it would agree to."""
+
+    method: str
+    gateway: str
+    once: str | None
+    agreement: Agreement | None
+
+
+def offered(scope: Scope, gateways: Mapping[str, Gateway], seen: Visit) -> list[Offered]:
+    """The ways to pay that the link allows and a gateway takes now, in the region's order."""
+    found = []
+    is_saving = saved_methods.is_offered(scope)
+    for method in methods_of(scope.region, seen):
+        wanted = routing.choose(scope, gateways, method, seen.session.amount).gateways
+        if wanted:
+            can_save = is_saving and gateways[wanted[0]].capabilities.has_saved_methods
+            agreed = agreement(scope.region, seen.merchant, seen.session, method) if can_save else None
+            found.append(Offered(method, wanted[0], _once(scope.region, seen, method), agreed))
+    return found
+
+
+def methods_of(region: Region, seen: Visit) -> list[str]:
+    """The ways to pay that a payer's page knows, in the session's currency, as far as the link allows them."""
+    wanted = seen.link.terms.get("payment_methods")
+    is_manual = seen.link.terms.get("capture_method") == CaptureMode.MANUAL
+    return [
+        method.name
+        for method in region.payment_methods
+        if method.name in _SAVED
+        and seen.session.currency in method.currencies
+        and (wanted is None or method.name in wanted)
+        and (method.name == CARD or not is_manual)  # a debit cannot be set aside
+    ]
+
+
+def agreement(region: Region, merchant: Merchant, session: Session, method: str) -> Agreement | None:
+    """What a payer agrees to who lets the method be charged again; None where the region has no rules for that."""
+    mandate = region.mandate_of(method)
+    if mandate is None or method not in _SAVED:
+        return None
+    reference = mandate_reference(parse_id(session.id).ulid, mandate.reference_length_max)
+    places = {"merchant": merchant.name, "creditor": _creditor(region), "reference": reference or ""}
+    if mandate.notice_hours:
+        places["days"] = str(max(1, mandate.notice_hours // _HOURS_A_DAY))
+    if mandate.ceiling_minor:
+        places["ceiling"] = show_money(Money(mandate.ceiling_minor, session.currency), session.locale)
+    return Agreement(method, mandate.scheme, texts_for(session.locale)(_SAVED[method], **places), reference)
+
+
+def _once(region: Region, seen: Visit, method: str) -> str | None:
+    mandate, key = region.mandate_of(method), _ONCE.get(method)
+    if mandate is None or key is None:
+        return None
+    reference = mandate_reference(parse_id(seen.session.id).ulid, mandate.reference_length_max) or ""
+    places = {"merchant": seen.merchant.name, "creditor": _creditor(region), "reference": reference}
+    return texts_for(seen.session.locale)(key, **places)
+
+
+def _creditor(region: Region) -> str:
+    return region.legal_home.partition(",")[0]
