@@ -25,7 +25,10 @@ from web.sandbox.bank.domain import Payout, entries_of
 from web.sandbox.settlement import repository as settlement
 from web.sandbox.settlement.domain import AUTOMATIC, Line
 
-PLAN = {"tax_percent": "19", "rules": [{"currency": "EUR", "percent": "1.4", "flat_minor": 25}, {"percent": "2"}]}
+PLAN = {"tax_percent": "19", "rules": [
+    {"currency": "EUR", "percent": "1.4", "flat_minor": 25},
+    {"currency": "SEK", "by_volume": "slab", "tiers": [{"up_to_minor": 5000, "percent": "2"}, {"percent": "1"}]},
+]}  # fmt: skip
 PAYOUT_ACCOUNT = {"holder": "Demo GmbH", "number": "DE89370400440532013000", "bic": "COBADEFFXXX"}
 CURRENCIES = ("EUR", "SEK")
 PAYABLE = ("merchant_payable_pending", "merchant_payable_available", "payer_refundable", "merchant_reserve")
@@ -35,13 +38,17 @@ COSTS = ("gateway_fees", "bank_fees")
 UNEXPLAINED = ("suspense", "disputes", "reserve")  # of what the gateway has told and our books have not heard of yet
 NOTHING = ("split_clearing",)
 GROUPS = (PAYABLE, PLATFORM_FEES, CLEARING, COSTS, UNEXPLAINED, NOTHING)
-_KINDS = {"Settled": "payment", "Refunded": "refund", "Chargeback": "chargeback",
-          "ChargebackReversed": "chargeback_reversal", "Fee": "fee"}  # fmt: skip
+_KINDS = {"Settled": "payment", "Refunded": "refund", "Chargeback": "chargeback", "Fee": "fee",
+          "ChargebackReversed": "chargeback_reversal"}  # fmt: skip
 
 _BALANCES = """
 SELECT e.currency, split_part(e.account, ':', 1) AS account, sum(e.amount_minor)::bigint AS n
   FROM ledger_journals j JOIN ledger_entries e ON e.journal_id = j.id
  WHERE j.merchant_id = ANY(%s) OR j.merchant_id = %s AND j.booked_at >= %s GROUP BY 1, 2
+"""
+_JOURNALS = """
+SELECT DISTINCT j.kind || ' ' || e.currency AS name FROM ledger_journals j JOIN ledger_entries e ON e.journal_id = j.id
+ WHERE j.merchant_id = ANY(%s)
 """
 _LOPSIDED = """
 SELECT e.journal_id FROM ledger_journals j JOIN ledger_entries e ON e.journal_id = j.id
@@ -67,7 +74,11 @@ _KNOWN = """
 SELECT p.id, p.account, p.reference, p.status, p.amount_minor, p.captured_minor, p.action_id,
        (SELECT coalesce(sum(r.amount_minor), 0)::bigint FROM refunds r
          WHERE r.payment_id = p.id AND r.status = 'succeeded') AS refunded_minor
-  FROM payments p WHERE p.reference = ANY(%s) ORDER BY p.id
+  FROM payments p WHERE p.reference = ANY(%s) ORDER BY p.reference
+"""
+_DISPUTES = """
+SELECT d.id, d.account FROM disputes d JOIN payments p ON p.id = d.payment_id
+ WHERE p.reference = ANY(%s) ORDER BY d.opened_at
 """
 _ITEMS = """
 SELECT j.merchant_id, j.kind, j.id AS journal_id, j.source_id, a.id AS attempt_id, d.gateway_reference
@@ -101,11 +112,9 @@ class World:
         merchant_id, key = shop.database.add_merchant()
         mine = replace(shop, database=replace(shop.database, merchant_id=merchant_id, secret_key=key))
         admin = psycopg.connect(shop.database.url, autocommit=True, row_factory=dict_row)
-        world = cls(mine, [merchant_id], admin)
-        world.close_batches()
-        world.lines.clear()
-        world.at_bank.clear()
-        return world
+        before = cls(mine, [merchant_id], admin)
+        before.close_batches()
+        return cls(mine, [merchant_id], admin, batches=before.batches)
 
     # What people do
 
@@ -139,8 +148,8 @@ class World:
     def visit(self, session_url: str, card: str, *, is_saved: bool) -> httpx.Response | None:
         """Submit a session's page with a card; None if it has nothing to submit."""
         page = self.shop.http.get(session_url)
-        csrf = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text) if page.status_code == 200 else None
-        if csrf is None:
+        csrf = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
+        if page.status_code != 200 or csrf is None:
             return None
         token = self.shop.card_token(card)
         form = {"csrf": csrf[1], "email": EMAIL, "name": NAME, "payment_token": token}
@@ -151,7 +160,7 @@ class World:
     def close_batches(self) -> None:
         """The gateway closes its day and reports it."""
         for account in self.shop.sandbox_settings.accounts.values():
-            day = datetime.now(account.tz).date() + timedelta(days=1)
+            day = (datetime.now(account.tz) + timedelta(days=1)).date()
             closed = self.control("/settle", account=account.name, date=day.isoformat())
             assert closed is not None
             name = (account.name, closed["batch_number"])
@@ -160,18 +169,17 @@ class World:
                 self._read_report(*name)
 
     def _read_report(self, account: str, number: int) -> None:
-        (gateway,) = [one.name for one in self.shop.worker.region.gateways if one.account == account]
+        gateway = next(one.name for one in self.shop.worker.region.gateways if one.account == account)
         with self.shop.sandbox_database.transaction() as connection:
-            (batch,) = [one for one in settlement.batches(connection, account) if one.batch_number == number]
+            batch = next(one for one in settlement.batches(connection, account) if one.batch_number == number)
             lines = settlement.lines(connection, batch.id)
         assert sum(line.net_minor for line in lines) == 0, "a report's lines and payouts add up to nothing"
         for count, line in enumerate(lines):
             subject = f"line-{account}-{number}-{count}"
             if line.type == "MerchantPayout":
                 subject = payout_subject(f"{gateway}/{account}/{number}/{line.net_currency}", livemode=False)
-                day = batch.business_date
-                paid = Payout(number, day, line.net_currency, -line.net_minor, line.modification_reference)
-                self.at_bank.append((subject, gateway, paid))
+                amount = (line.net_currency, -line.net_minor)
+                self.at_bank.append((subject, gateway, Payout(number, batch.business_date, *amount, subject)))
             self.lines[subject] = (gateway, line)
 
     def read_statements(self) -> None:
@@ -261,6 +269,11 @@ class World:
         assert len({row["reference"] for row in found}) == len(found), "charged once"
         return {row["reference"]: row for row in found}
 
+    def disputes(self) -> list[dict[str, Any]]:
+        """What payers have complained of, at the gateway."""
+        with self.shop.sandbox_database.transaction() as connection:
+            return connection.execute(_DISPUTES, [[one["id"] for one in self.tries()]]).fetchall()
+
     def books(self) -> dict[str, dict[str, int]]:
         """Balances by currency and account, of this world's merchants and of the platform since it began."""
         held: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
@@ -275,13 +288,11 @@ class World:
             found[row["currency"]]["paid_out"] = row["n"]
         return found
 
-    def journal_kinds(self) -> set[str]:
-        """What has been booked for this world's merchants."""
-        statement = "SELECT DISTINCT kind FROM ledger_journals WHERE merchant_id = ANY(%s)"
-        return {row["kind"] for row in self.shop.rows(statement, self.merchants)}
+    def journals(self) -> set[str]:
+        """What has been booked for this world's merchants, such as `payment EUR`."""
+        return {row["name"] for row in self.shop.rows(_JOURNALS, self.merchants)}
 
     def lopsided(self) -> list[Any]:
-        """Journals that do not balance."""
         return self.rows(_LOPSIDED, self.merchants)
 
 

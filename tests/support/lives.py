@@ -13,7 +13,7 @@ from tests.support import life
 from tests.support import shop as cards
 from tests.support.life import World
 from tests.support.shop import Shop
-from web.background import capturing, payouts, renewing
+from web.background import capturing, metering, payouts, renewing
 
 PRICE = 1999
 ACCOUNT = "MeridianEU"
@@ -122,6 +122,13 @@ class Life(RuleBasedStateMachine):
             if opened is not None and outcome is not None:
                 self.world.control(f"/disputes/{opened['id']}", account=of["account"], outcome=outcome)
 
+    @precondition(lambda self: self.visits)
+    @rule(number=PICK, outcome=st.sampled_from(["won", "lost"]))
+    def decide(self, number: int, outcome: str) -> None:
+        if disputes := self.world.disputes():
+            of = disputes[number % len(disputes)]
+            self.world.control(f"/disputes/{of['id']}", account=of["account"], outcome=outcome)
+
     @rule(illness=st.sampled_from(ILLNESSES))
     def fall_ill(self, illness: dict[str, Any]) -> None:
         self.shop.dial(**illness)
@@ -134,6 +141,8 @@ class Life(RuleBasedStateMachine):
     @rule()
     def hear_the_news(self) -> None:
         self.shop.deliver_webhooks()
+        while metering.step(self.shop.worker):
+            pass
 
     @rule()
     def look_up_what_is_open(self) -> None:

@@ -30,7 +30,7 @@ from web.payouts.domain import PayoutStatus
 WHOLE = PRICE.amount_minor
 PART = 700
 PENDING, FAILED, SUCCEEDED = StepFact.PENDING, StepFact.FAILED, StepFact.SUCCEEDED
-ORDERS_IN_SLICE = 2
+ORDERS_IN_SLICE = 1
 Stand = Callable[[Ground], list[News]]
 Apart = Callable[[], AbstractContextManager[Ground]]
 
