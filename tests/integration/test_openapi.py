@@ -72,6 +72,18 @@ def test_every_field_is_described_with_its_unit_and_an_example(contract: dict[st
     assert all(parameter["description"] for parameter in parameters)
 
 
+def test_names_and_modes_are_what_a_client_library_can_show(contract: dict[str, Any]) -> None:
+    schemas = contract["components"]["schemas"]
+    assert [name for name in schemas if "__" in name] == []  # two models of one name: the document would show modules
+    without_mode = {
+        name
+        for name, schema in schemas.items()
+        if {"id", "object", "created_at"} <= schema.get("properties", {}).keys() - {"livemode"}
+        and "livemode" not in schema["properties"]
+    }
+    assert without_mode == {"AttemptObject", "MerchantObject"}  # a payment's; and who it is, in either mode
+
+
 def test_every_problem_of_the_code_is_in_the_document_and_on_its_page(
     contract: dict[str, Any], region_app: Flask
 ) -> None:

@@ -13,6 +13,7 @@ class Capture:
     """Money that was set aside and that we ask for."""
 
     id: str
+    livemode: bool
     payment_id: str
     attempt_id: str
     gateway: str
@@ -37,6 +38,7 @@ class Void:
     """Money that was set aside and that we let go of."""
 
     id: str
+    livemode: bool
     payment_id: str
     attempt_id: str
     gateway: str

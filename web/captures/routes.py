@@ -15,13 +15,12 @@ from web.captures.schemas import (
 from web.db.scope import Scope
 from web.gateways.domain import CaptureAnswer, VoidAnswer
 from web.http.answers import Answer
-from web.http.bodies import parse_body, parse_query
+from web.http.bodies import NoFields, parse_body, parse_query
 from web.http.contract import operation
 from web.http.edge import merchant_route
 from web.http.gateway_edge import GatewayWork, merchant_gateway_route
 from web.http.paging import list_json
 from web.http.problems import ConflictError, NotFoundError
-from web.links.schemas import NoFields
 from web.wiring import wired
 
 blueprint = Blueprint("captures", __name__, url_prefix="/v1")

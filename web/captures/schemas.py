@@ -42,6 +42,7 @@ class CaptureObject(Shown):
     failure_code: str | None = doc("Why it failed.", "capture_failed")
     gateway: str = doc("Who moves the money.", "sandbox")
     gateway_reference: str | None = doc("That gateway's name for it.", "psc_8f14e45fceea")
+    livemode: bool = doc("True if real money moves.", False)
     created_at: datetime = doc("When it was asked for (RFC 3339, UTC).", "2026-03-15T10:00:00.000000Z")
     finished_at: datetime | None = doc("When it succeeded or failed (RFC 3339, UTC).", "2026-03-15T10:00:01.200000Z")
 
@@ -63,6 +64,7 @@ class VoidObject(Shown):
     status: StepStatus = doc("How it stands.", "succeeded")
     reason: str = doc("Why: voided (by you), authorisation_expired, superseded.", "voided")
     failure_code: str | None = doc("Why it failed.", "void_failed")
+    livemode: bool = doc("True if real money moves.", False)
     created_at: datetime = doc("When it was asked for (RFC 3339, UTC).", "2026-03-15T10:00:00.000000Z")
     finished_at: datetime | None = doc("When it succeeded or failed (RFC 3339, UTC).", "2026-03-15T10:00:01.200000Z")
 
@@ -80,6 +82,7 @@ def capture_json(capture: Capture) -> dict[str, Any]:
         "failure_code": capture.failure_code,
         "gateway": capture.gateway,
         "gateway_reference": capture.gateway_reference,
+        "livemode": capture.livemode,
         "created_at": timestamp(capture.created_at),
         "finished_at": _moment(capture.finished_at),
     }
@@ -94,6 +97,7 @@ def void_json(void: Void) -> dict[str, Any]:
         "status": void.status.value,
         "reason": void.reason,
         "failure_code": void.failure_code,
+        "livemode": void.livemode,
         "created_at": timestamp(void.created_at),
         "finished_at": _moment(void.finished_at),
     }

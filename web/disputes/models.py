@@ -12,6 +12,7 @@ class Dispute:
     """A payer's complaint at the bank about one of our payments."""
 
     id: str
+    livemode: bool
     payment_id: str
     gateway: str
     gateway_account: str

@@ -61,6 +61,7 @@ class DisputeObject(Shown):
     opened_at: datetime = doc("When it was opened (RFC 3339, UTC).", "2026-03-20T10:00:00.000000Z")
     contested_at: datetime | None = doc("When your evidence was with the bank (RFC 3339, UTC).", None)
     closed_at: datetime | None = doc("When the bank decided (RFC 3339, UTC).", None)
+    livemode: bool = doc("True if real money moves.", False)
     created_at: datetime = doc("When we learned of it (RFC 3339, UTC).", "2026-03-20T10:00:01.000000Z")
 
 
@@ -90,6 +91,7 @@ def dispute_json(dispute: Dispute) -> dict[str, Any]:
         "opened_at": timestamp(dispute.opened_at),
         "contested_at": _moment(dispute.contested_at),
         "closed_at": _moment(dispute.closed_at),
+        "livemode": dispute.livemode,
         "created_at": timestamp(dispute.created_at),
     }
 

@@ -50,6 +50,10 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=False)
 
 
+class NoFields(Body):
+    """A POST that takes no fields: an empty body, or {}."""
+
+
 def parse_body(request: Request, model: type[MODEL]) -> MODEL:
     """Read a JSON object into `model`; raise the problem that names each wrong field by JSON pointer."""
     raw = request.get_data(cache=True)

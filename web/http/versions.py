@@ -34,18 +34,35 @@ def _link_before_channels(link: Mapping[str, Any]) -> dict[str, Any]:
     return told | {"channel_urls": {each["channel"]: each["url"] for each in link["channels"]}}
 
 
-def _payment_before_captures(payment: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in payment.items() if name not in _OF_CAPTURES}
+def _without(*names: str) -> Older:
+    def older(shown: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in shown.items() if name not in names}
+
+    return older
 
 
-_OF_CAPTURES: Final = frozenset({"capture_method", "capturable_minor", "authorised_until"})
 CHANGES: Final = (
     Change(
         "2026-11-23",
         "A link's channels",
         "A link lists its `channels`, each with its own `url` and the `qr_url` where its QR code is drawn. They take "
-        "the place of `channel_urls`, which had the addresses alone. Links and payments tell of manual capture.",
-        MappingProxyType({"link": _link_before_channels, "payment": _payment_before_captures}),
+        "the place of `channel_urls`, which had the addresses alone. Links and payments tell of manual capture. "
+        "Payments tell their link's `reference`, what is `refundable_minor` and `disputed_minor`; refunds tell "
+        "`livemode`.",
+        MappingProxyType(
+            {
+                "link": _link_before_channels,
+                "payment": _without(
+                    "capture_method",
+                    "capturable_minor",
+                    "authorised_until",
+                    "reference",
+                    "refundable_minor",
+                    "disputed_minor",
+                ),
+                "refund": _without("livemode"),
+            }
+        ),
     ),
 )
 VERSIONS: Final = (FIRST, *(change.version for change in CHANGES))

@@ -4,7 +4,7 @@ from flask import Blueprint, request
 
 from web.db.scope import Scope
 from web.http.answers import Answer
-from web.http.bodies import parse_body, parse_query
+from web.http.bodies import NoFields, parse_body, parse_query
 from web.http.contract import operation
 from web.http.edge import merchant_route
 from web.http.paging import list_json
@@ -12,7 +12,6 @@ from web.http.problems import ConflictError, InvalidTermsError
 from web.keys import repository, service
 from web.keys.models import Key
 from web.keys.schemas import CreateKey, KeyList, KeyObject, ListKeys, RollKey, UpdateKey, key_json
-from web.links.schemas import NoFields
 from web.wiring import wired
 
 blueprint = Blueprint("keys", __name__, url_prefix="/v1/keys")

@@ -2,13 +2,13 @@ from flask import Blueprint, request
 
 from web.db.scope import Scope
 from web.http.answers import Answer, Read
-from web.http.bodies import parse_body, parse_query
+from web.http.bodies import NoFields, parse_body, parse_query
 from web.http.contract import operation
 from web.http.edge import merchant_route, single_read_route, single_write_route
 from web.http.paging import list_json
 from web.http.problems import ConflictError, InvalidTermsError
 from web.links import qr, service
-from web.links.schemas import CreateLink, ListLinks, NoFields, QrCode, RegenerateLink, UpdateLink
+from web.links.schemas import CreateLink, ListLinks, QrCode, RegenerateLink, UpdateLink
 from web.links.shown import LinkList, LinkObject, link_json, link_url
 from web.wiring import wired
 

@@ -149,10 +149,6 @@ class QrCode(Body):
     scale: Annotated[int, Field(ge=1, le=20)] = doc("The size of a module, in pixels.", 8, default=8)
 
 
-class NoFields(Body):
-    """A POST that takes no fields: an empty body, or {}."""
-
-
 class ListLinks(Paged):
     """Which links to list, the newest first."""
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from web.gateways.domain import CaptureMode
 from web.payments.domain import AttemptStatus, PaymentStatus
+from web.refunds.domain import Balance
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class Payment:
     released_at: datetime | None  # from then on nothing is set aside any more
     succeeded_at: datetime | None
     failed_at: datetime | None
+
+    @property
+    def balance(self) -> Balance:
+        """What has become of its money; under the payment's lock, what may be refunded."""
+        return Balance(self.captured_minor, self.refunded_minor, self.pending_refund_minor, self.disputed_minor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -37,6 +37,7 @@ _LOCK_ATTEMPT = text(f"{_GET_ATTEMPT.text} FOR NO KEY UPDATE")
 _LATEST_ATTEMPT = text(f"""
 SELECT {_ATTEMPT} FROM attempts a WHERE a.payment_id = :id ORDER BY a.created_at DESC, a.id DESC LIMIT 1
 """)  # noqa: S608
+_REFERENCES = text("SELECT id, reference FROM links WHERE id = ANY (:ids)")
 _TRAIL = text("""
 SELECT id, gateway, gateway_account, gateway_reference, method, status, decline_code, routing, created_at, finished_at
   FROM attempts WHERE payment_id = :id ORDER BY created_at, id
@@ -178,6 +179,12 @@ def latest_attempts(scope: Scope, payment_ids: Sequence[str]) -> dict[str, Attem
     """The attempts that speak for payments, by payment, in one query."""
     rows = scope.connection.execute(_LATEST_ATTEMPTS, {"ids": list(payment_ids)}).mappings()
     return {attempt.payment_id: attempt for attempt in map(_attempt, rows)}
+
+
+def references(scope: Scope, payments: Iterable[Payment]) -> dict[str, str]:
+    """What the merchant calls these payments' links, by link."""
+    rows = scope.connection.execute(_REFERENCES, {"ids": [payment.link_id for payment in payments]})
+    return {row.id: row.reference for row in rows}
 
 
 def trail(scope: Scope, payment_id: str) -> list[RowMapping]:

@@ -21,7 +21,8 @@ def list_payments(scope: Scope) -> Answer:
     query = parse_query(request, ListPayments)
     found, has_more = repository.list_payments(scope, query)
     attempts = repository.latest_attempts(scope, [payment.id for payment in found])
-    page = [payment_json(payment, attempts[payment.id]) for payment in found]
+    names = repository.references(scope, found)
+    page = [payment_json(payment, attempts[payment.id], names[payment.link_id]) for payment in found]
     return Answer(200, list_json(page, has_more=has_more))
 
 
@@ -33,7 +34,8 @@ def get_payment(scope: Scope, payment_id: str) -> Answer:
     payment = repository.get_payment(scope, payment_id)
     if payment is None:
         raise NotFoundError("There is no such payment.")
-    return Answer(200, payment_json(payment, repository.latest_attempt(scope, payment.id)))
+    [reference] = repository.references(scope, [payment]).values()
+    return Answer(200, payment_json(payment, repository.latest_attempt(scope, payment.id), reference))
 
 
 @blueprint.get("/<payment_id>/attempts")

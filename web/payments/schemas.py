@@ -35,6 +35,7 @@ class PaymentObject(Shown):
     id: str = doc("The payment's id.", "pay_eu_06p0wz7b4hk53g6qyt8nwc2mse")
     object: Literal["payment"] = doc("What this is.", "payment")
     link_id: str = doc("The link that was paid.", "plink_eu_06p0wz3q4hk53g6qyt8nwc2mse")
+    reference: str = doc("The reference that you gave the link.", "INV-1")
     status: PaymentStatus = doc(
         "How it stands. `authorised`: set aside, and waits for your capture; `voided`: let go, or run out, before any "
         "capture; `superseded`: captured, and on its way back to the payer.",
@@ -46,6 +47,8 @@ class PaymentObject(Shown):
     capturable_minor: int = doc("What is set aside and can be captured, in minor units of `currency`.", 0)
     captured_minor: int = doc("What has arrived, in minor units of `currency`.", 1999)
     refunded_minor: int = doc("What has gone back, in minor units of `currency`.", 0)
+    refundable_minor: int = doc("What can still be refunded, in minor units of `currency`.", 1999)
+    disputed_minor: int = doc("What a bank contests or has taken back, in minor units of `currency`.", 0)
     method: str = doc("How the payer paid.", "card")
     failure_code: str | None = doc("Why it failed.", "card_declined")
     gateway: str = doc("Who moved the money.", "sandbox")
@@ -116,12 +119,13 @@ class PaymentList(Shown):
     has_more: bool = doc("Whether there are more beyond this page, in the direction asked for.", False)
 
 
-def payment_json(payment: Payment, attempt: Attempt) -> dict[str, Any]:
-    """A payment as the API shows it; `attempt` is the one that speaks for it."""
+def payment_json(payment: Payment, attempt: Attempt, reference: str) -> dict[str, Any]:
+    """A payment as the API shows it; `attempt` is the one that speaks for it, `reference` its link's."""
     return {
         "id": payment.id,
         "object": "payment",
         "link_id": payment.link_id,
+        "reference": reference,
         "status": payment.status.value,
         "amount_minor": payment.amount_minor,
         "currency": payment.currency,
@@ -129,6 +133,8 @@ def payment_json(payment: Payment, attempt: Attempt) -> dict[str, Any]:
         "capturable_minor": payment.capturable_minor,
         "captured_minor": payment.captured_minor,
         "refunded_minor": payment.refunded_minor,
+        "refundable_minor": payment.balance.refundable_minor,
+        "disputed_minor": payment.disputed_minor,
         "method": attempt.method,
         "failure_code": payment.failure_code,
         "gateway": attempt.gateway,

@@ -13,6 +13,7 @@ class Refund:
     """Money on its way back to a payer."""
 
     id: str
+    livemode: bool
     payment_id: str
     gateway: str
     gateway_reference: str | None

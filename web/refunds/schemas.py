@@ -44,6 +44,7 @@ class RefundObject(Shown):
     failure_code: str | None = doc("Why it failed.", "refund_failed")
     gateway: str = doc("Who moves the money.", "sandbox")
     gateway_reference: str | None = doc("That gateway's name for it.", "psr_8f14e45fceea")
+    livemode: bool = doc("True if real money moves.", False)
     created_at: datetime = doc("When it was asked for (RFC 3339, UTC).", "2026-03-15T10:00:00.000000Z")
     finished_at: datetime | None = doc("When it succeeded or failed (RFC 3339, UTC).", "2026-03-15T10:00:01.200000Z")
 
@@ -69,6 +70,7 @@ def refund_json(refund: Refund) -> dict[str, Any]:
         "failure_code": refund.failure_code,
         "gateway": refund.gateway,
         "gateway_reference": refund.gateway_reference,
+        "livemode": refund.livemode,
         "created_at": timestamp(refund.created_at),
         "finished_at": None if refund.finished_at is None else timestamp(refund.finished_at),
     }

@@ -34,7 +34,7 @@ def request_refund(scope: Scope, payment_id: str, amount_minor: int | None, reas
         raise NotFoundError("There is no such payment.")
     if payment.captured_minor == 0:
         raise ConflictError("The payment has not succeeded: there is nothing to refund.")
-    balance = balance_of(payment)
+    balance = payment.balance
     wanted = balance.refundable_minor if amount_minor is None else amount_minor
     if not balance.covers(wanted):
         raise RefundExceedsError(balance.refundable_minor, payment.currency)
@@ -74,7 +74,7 @@ def apply_refund_outcome(scope: Scope, refund_id: str, answer: RefundAnswer) -> 
     if payment is None:
         return None
     refund = repository.lock(scope, refund_id)
-    status = _weigh(refund, answer, balance_of(payment))
+    status = _weigh(refund, answer, payment.balance)
     code = answer.code if status is RefundStatus.FAILED and answer.fact is StepFact.FAILED else refund.failure_code
     repository.save(
         scope,
@@ -90,11 +90,6 @@ def apply_refund_outcome(scope: Scope, refund_id: str, answer: RefundAnswer) -> 
         else:
             _fail(scope, payment, refund, code or "refund_failed")
     return repository.get(scope, refund_id)
-
-
-def balance_of(payment: Payment) -> Balance:
-    """What has happened to a payment's money."""
-    return Balance(payment.captured_minor, payment.refunded_minor, payment.pending_refund_minor, payment.disputed_minor)
 
 
 def _weigh(refund: Refund, answer: RefundAnswer, balance: Balance) -> RefundStatus:

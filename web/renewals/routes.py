@@ -2,12 +2,11 @@ from flask import Blueprint, request
 
 from web.db.scope import Scope
 from web.http.answers import Answer
-from web.http.bodies import parse_body, parse_query
+from web.http.bodies import NoFields, parse_body, parse_query
 from web.http.contract import operation
 from web.http.edge import merchant_route
 from web.http.paging import list_json
 from web.http.problems import ConflictError, InvalidTermsError
-from web.links.schemas import NoFields
 from web.renewals import repository, service
 from web.renewals.domain import WhyEnded
 from web.renewals.schemas import CreateRenewal, ListRenewals, PeriodList, RenewalList, RenewalObject, UpdateRenewal

@@ -9,6 +9,7 @@ class Split:
     """One merchant's record of money that passes to another, or, with `reverses_id`, back."""
 
     id: str
+    livemode: bool
     role: str  # sender or recipient: whose record it is
     sender_id: str
     recipient_id: str

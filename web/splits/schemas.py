@@ -35,6 +35,7 @@ class SplitObject(Shown):
     amount_minor: int = doc("How much, in minor units of `currency`.", 250)
     reversed_minor: int = doc("How much of it has passed back, in minor units of `currency`.", 0)
     currency: str = doc("ISO 4217 code; the payment's.", "EUR")
+    livemode: bool = doc("True if real money moves.", False)
     created_at: datetime = doc("When it was booked (RFC 3339, UTC).", "2026-03-14T09:26:55.102030Z")
 
 
@@ -62,5 +63,6 @@ def split_json(split: Split) -> dict[str, Any]:
         "amount_minor": split.amount_minor,
         "reversed_minor": split.reversed_minor,
         "currency": split.currency,
+        "livemode": split.livemode,
         "created_at": timestamp(split.created_at),
     }

@@ -5,7 +5,7 @@ from flask import Blueprint, request
 from regions.webhook_catalog import event_name
 from web.db.scope import Scope
 from web.http.answers import Answer
-from web.http.bodies import parse_body, parse_query
+from web.http.bodies import NoFields, parse_body, parse_query
 from web.http.contract import operation
 from web.http.edge import merchant_route
 from web.http.paging import list_json
@@ -24,7 +24,6 @@ from web.webhooks.schemas import (
     ListDeliveries,
     ListEndpoints,
     ListenerObject,
-    NoFields,
     Replay,
     ReplayObject,
     RotateSecret,

@@ -42,10 +42,6 @@ URL = doc("Where events are sent: https, on the Internet.", "https://example.com
 TYPES = "Types of events (`payment.succeeded`), families (`payment.*`), or `*`."
 
 
-class NoFields(Body):
-    """An action without details."""
-
-
 class CreateEndpoint(Body):
     """An endpoint to make. Its events are those that happen from then on."""
 
@@ -184,7 +180,7 @@ class DeliveryObject(Shown):
     finished_at: datetime | None = doc("When it arrived or was given up (RFC 3339, UTC).", MOMENT)
 
 
-class AttemptObject(Shown):
+class DeliveryAttempt(Shown):
     """One try. Secrets, and what looks like a person's data, are masked."""
 
     number: int = doc("Which try this was, from 1.", 1)
@@ -200,7 +196,7 @@ class AttemptObject(Shown):
 class DeliveryDetail(DeliveryObject):
     """A delivery with its event and every try that is still kept."""
 
-    attempts: list[AttemptObject] = doc("The tries, in order.", [])
+    attempts: list[DeliveryAttempt] = doc("The tries, in order.", [])
     body: str | None = doc("What is sent, to the byte; null once it is no longer kept.", "{}")
 
 

@@ -35,6 +35,18 @@ def test_partial_refunds_add_up_and_never_exceed(shop: Shop) -> None:
     assert shop.get(f"/v1/payments/{payment['id']}")["refunded_minor"] == 1999
 
 
+def test_a_payment_tells_what_it_is_for_and_what_can_be_refunded(shop: Shop) -> None:
+    payment = shop.paid()
+    link = shop.get(f"/v1/links/{payment['link_id']}")
+    refund = shop.refund(payment, amount_minor=500).json()
+
+    told = shop.get(f"/v1/payments/{payment['id']}")
+
+    assert (told["reference"], told["refundable_minor"], told["disputed_minor"]) == (link["reference"], 1499, 0)
+    assert told in shop.get(f"/v1/payments?link_id={link['id']}")["data"]
+    assert refund["livemode"] is False
+
+
 def test_refunds_that_race_never_exceed(shop: Shop) -> None:
     payment = shop.paid()
 
