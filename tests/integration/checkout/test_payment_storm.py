@@ -191,4 +191,4 @@ def test_a_gust_leaves_both_books_agreeing(shop: Shop, tmp_path: Path) -> None:
 
 @pytest.mark.campaign
 def test_a_storm_of_two_thousand_payments_leaves_both_books_agreeing(shop: Shop, tmp_path: Path) -> None:
-    assert storm(shop, tmp_path, links=2100, kill_every_seconds=3.0) >= 2000
+    assert storm(shop, tmp_path, links=2800, kill_every_seconds=3.0) >= 2000  # one payer in four meets the outage
