@@ -268,5 +268,6 @@ class Life(RuleBasedStateMachine):
             assert {one["status"] for one in mine} <= ENDED, mine
             for name in ("captured_minor", "refunded_minor"):
                 assert mine[0][name] == sum(one[name] for one in there), (name, mine, there)
-        self.shop.execute("UPDATE renewals SET status = 'ended', ended_at = now() WHERE status = 'active'")
+        ended = "UPDATE renewals SET status = 'ended', ended_at = now() WHERE status = 'active' AND merchant_id = %s"
+        self.shop.execute(ended, self.world.merchants[0])
         self.world.admin.close()
