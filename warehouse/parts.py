@@ -66,11 +66,11 @@ class Keeper:
         if self._base is None:
             self._write(node, new, None)
             return
-        old = f"SELECT {_names(node)} FROM {_table('base', node)} WHERE {rows_of(key)}"  # noqa: S608 - same
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE earlier AS {old}")
+        self._bring_earlier(node, key)
+        old = f"SELECT {_names(node)} FROM earlier"  # noqa: S608 - same
         self._connection.execute(
             f"""CREATE OR REPLACE TEMP TABLE changed AS SELECT DISTINCT "{key.column}" AS id FROM (
-                    ({new} EXCEPT ALL FROM earlier) UNION ALL (FROM earlier EXCEPT ALL {new}))"""  # noqa: S608 - same
+                    ({new} EXCEPT ALL {old}) UNION ALL ({old} EXCEPT ALL {new}))"""  # noqa: S608 - same
         )
         self._write(node, f'{new} WHERE "{key.column}" IN (SELECT id FROM changed)', key)  # noqa: S608 - same
 
@@ -79,6 +79,19 @@ class Keeper:
         self._make_table(node, [f"SELECT {_names(node)} FROM {_table('warehouse', node)}"])  # noqa: S608 - same
 
     # ------------------------------------------------------------------------------------------------ inside
+    def _bring_earlier(self, node: Node, key: Key) -> None:
+        """The affected objects' earlier rows, and the build that made each: what supersedes them asks no file again."""
+        before = self._base.get(node.name, ()) if self._base is not None else ()
+        source, made_by, condition = _table("base", node), "CAST(NULL AS INTEGER)", rows_of(key)
+        if before:
+            source, made_by = self._scan(before), BUILD
+            if self._has_table("base", f"superseded_{node.name}"):
+                condition += _not_superseded(node, key, "base.").replace(" WHERE ", " AND ", 1)
+        self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE earlier AS SELECT {_names(node)}, {made_by} AS {BUILD} "  # noqa: S608 - same
+            f"FROM {source} AS part WHERE {condition}"
+        )
+
     def _write(self, node: Node, new: str, key: Key | None) -> None:
         """Write a model from `new` rows; of the earlier ones those in `changed`, by `key`, are gone."""
         before = self._base.get(node.name, ()) if self._base is not None else ()
@@ -108,8 +121,11 @@ class Keeper:
             return
         self._connection.execute(f"DROP TABLE IF EXISTS build.{listed}")
         known = f"FROM base.{listed}" if self._has_table("base", f"superseded_{node.name}") else None
+        unknown = f'SELECT count(*) FROM (SELECT id AS "{key.column}" FROM changed) WHERE NOT ({rows_of(key)})'  # noqa: S608 - same
+        (beyond,) = self._connection.execute(unknown).fetchone() or (0,)
+        source = self._scan(before) if beyond else "earlier"  # a new row of an object that nobody called affected
         now = (
-            f'SELECT DISTINCT "{key.column}" AS id, {BUILD} FROM {self._scan(before)} '  # noqa: S608 - same
+            f'SELECT DISTINCT "{key.column}" AS id, {BUILD} FROM {source} '  # noqa: S608 - same
             f'WHERE "{key.column}" IN (SELECT id FROM changed)'
         )
         self._connection.execute("CREATE SCHEMA IF NOT EXISTS build.parts")

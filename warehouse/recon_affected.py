@@ -15,27 +15,30 @@ _SAME_REPORT = "gateway, gateway_account, report_date, file_hash"
 # Lines of reports that were landed or replaced since; lines that no equal pair explained, or only one of two
 # references did; and per account the line that says how far the gateway's batches reach, without which an open item
 # would seem to be still on its way.
-_LINES: Final = f"""
+_LINES: Final = """
     WITH now AS (SELECT DISTINCT {_SAME_REPORT}, lake_seq FROM whole.settlement_lines),
          before AS (SELECT DISTINCT {_SAME_REPORT}, lake_seq FROM base.staging.stg_settlement_lines),
          changed AS (SELECT DISTINCT gateway, gateway_account, report_date
                        FROM ((FROM now EXCEPT FROM before) UNION ALL (FROM before EXCEPT FROM now)))
-    SELECT line_id FROM whole.settlement_lines SEMI JOIN changed USING (gateway, gateway_account, report_date)
-    UNION ALL
-    SELECT line_id FROM base.staging.stg_settlement_lines
+    SELECT line_id, report_date FROM whole.settlement_lines
       SEMI JOIN changed USING (gateway, gateway_account, report_date)
     UNION ALL
-    SELECT line_id FROM base.main.fct_recon_breaks WHERE line_id IS NOT NULL
+    SELECT line_id, report_date FROM base.staging.stg_settlement_lines
+      SEMI JOIN changed USING (gateway, gateway_account, report_date)
     UNION ALL
-    SELECT line_id FROM base.intermediate.int_leftover_lines
+    SELECT line_id, settled_on FROM base.main.fct_recon_breaks WHERE line_id IS NOT NULL
     UNION ALL
-    SELECT line_id FROM base.intermediate.int_modified_pairs
+    SELECT line_id, settled_on FROM base.intermediate.int_leftover_lines
     UNION ALL
-    SELECT unnest(arg_max(line_id, (report_date, closed_at), 1)) FROM base.staging.stg_settlement_lines
-     GROUP BY livemode, gateway, gateway_account
+    SELECT line_id, settled_on FROM base.intermediate.int_modified_pairs
     UNION ALL
-    SELECT unnest(arg_max(line_id, (closed_at, report_date), 1)) FROM base.staging.stg_settlement_lines
-     GROUP BY livemode, gateway, gateway_account"""  # noqa: S608 - constants
+    SELECT last_line.line_id, last_line.report_date
+      FROM (SELECT unnest([arg_max(told, (told.report_date, told.closed_at)),
+                           arg_max(told, (told.closed_at, told.report_date))]) AS last_line
+              FROM (SELECT livemode, gateway, gateway_account,
+                           {'line_id': line_id, 'report_date': report_date, 'closed_at': closed_at} AS told
+                      FROM base.staging.stg_settlement_lines)
+             GROUP BY livemode, gateway, gateway_account)""".replace("{_SAME_REPORT}", _SAME_REPORT)
 # Movements that new events touch; open ones, which a day or a batch may turn into breaks; those that lines speak of.
 # What is left of a payment is in here whole, so groups need nothing else: what an equal pair explains is in no group.
 _ITEMS: Final = """
@@ -58,16 +61,18 @@ _ITEMS: Final = """
 _TOLD: Final = """
     CREATE OR REPLACE TEMP TABLE told AS
     SELECT psp_reference, merchant_reference, modification_reference, modification_merchant_reference
-      FROM whole.settlement_lines WHERE line_id IN (SELECT id FROM affected_line)"""
+      FROM whole.settlement_lines WHERE {condition}"""
 # A refund, and a capture, is told with its payment.
 _PAYMENTS: Final = """
     SELECT payment_id FROM build.staging.stg_refund_succeeded WHERE refund_id IN (SELECT id FROM affected_item)
     UNION ALL
     SELECT payment_id FROM build.intermediate.int_captures WHERE item_id IN (SELECT id FROM affected_item)"""
 _PAIRED = """
-    SELECT line_id FROM base.intermediate.int_settlement_pairs WHERE item_id IN (SELECT id FROM affected_item)
+    SELECT line_id, settled_on FROM base.intermediate.int_settlement_pairs
+     WHERE item_id IN (SELECT id FROM affected_item)
     UNION ALL
-    SELECT line_id FROM base.intermediate.int_modified_pairs WHERE item_id IN (SELECT id FROM affected_item)"""
+    SELECT line_id, settled_on FROM base.intermediate.int_modified_pairs
+     WHERE item_id IN (SELECT id FROM affected_item)"""
 _BREAKS = """
     SELECT break_id FROM base.main.fct_recon_breaks
      WHERE line_id IN (SELECT id FROM affected_line) OR item_id IN (SELECT id FROM affected_item)"""
@@ -81,7 +86,7 @@ _READ: Final = {  # what the models of reconciliation read of the other models, 
 
 
 def find_affected(connection: duckdb.DuckDBPyConnection) -> None:
-    """Fill `affected_line`, `affected_item` and `affected_break` (id)."""
+    """Fill `affected_line` (id, day), `affected_item` and `affected_break` (id)."""
     for kind, query in (
         ("line", _LINES),
         ("item", _ITEMS),
@@ -90,25 +95,39 @@ def find_affected(connection: duckdb.DuckDBPyConnection) -> None:
         ("break", _BREAKS),
     ):
         table = f"affected_{kind}"
-        connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {table} (id VARCHAR)")
+        names, day = ("id, day", ", min(found.day)") if kind == "line" else ("id", "")
+        columns = "id VARCHAR, day DATE" if kind == "line" else "id VARCHAR"
+        connection.execute(f"CREATE TEMP TABLE IF NOT EXISTS {table} ({columns})")
         connection.execute(
-            f"INSERT INTO {table} SELECT DISTINCT found.id FROM ({query}) AS found (id) "  # noqa: S608 - constants
-            f"WHERE found.id IS NOT NULL AND found.id NOT IN (SELECT id FROM {table})"
+            f"INSERT INTO {table} SELECT found.id{day} FROM ({query}) AS found ({names}) "  # noqa: S608 - constants
+            f"WHERE found.id IS NOT NULL AND found.id NOT IN (SELECT id FROM {table}) GROUP BY found.id"
         )
         if query == _LINES:
-            connection.execute(_TOLD)
+            connection.execute(_TOLD.format(condition=_affected_lines(connection)))
 
 
 def fill_scratch(connection: duckdb.DuckDBPyConnection) -> None:
     """Copy what matching the affected movements and lines reads."""
     connection.execute("CREATE TABLE lake.run AS FROM whole.run")
     connection.execute(
-        "CREATE TABLE lake.settlement_lines AS FROM whole.settlement_lines "
-        "WHERE line_id IN (SELECT id FROM affected_line)"
+        f"CREATE TABLE lake.settlement_lines AS FROM whole.settlement_lines WHERE {_affected_lines(connection)}"
     )
     connection.execute("CREATE SCHEMA IF NOT EXISTS warehouse.intermediate")
     connection.execute("CREATE TABLE warehouse.intermediate.currencies AS FROM build.intermediate.currencies")
     for name, columns in _READ.items():
-        condition = " OR ".join(f"{column} IN (SELECT id FROM affected_item)" for column in columns)  # noqa: S608 - constants
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS warehouse.{name.partition('.')[0]}")
-        connection.execute(f"CREATE TABLE warehouse.{name} AS FROM build.{name} WHERE {condition}")
+        # One after the other: by OR, every row would go through, whole.
+        found, others = f"FROM build.{name}", ""
+        for number, column in enumerate(columns):
+            is_affected = f"{column} IN (SELECT id FROM affected_item)"  # noqa: S608 - constants
+            what = "INSERT INTO" if number else "CREATE TABLE"
+            middle = " " if number else " AS "
+            connection.execute(f"{what} warehouse.{name}{middle}{found} WHERE {is_affected}{others}")
+            others += f" AND {column} NOT IN (SELECT id FROM affected_item)"  # noqa: S608 - constants
+
+
+def _affected_lines(connection: duckdb.DuckDBPyConnection) -> str:
+    """The condition that a line is affected. Its first day lets whole files of the lake be passed over."""
+    (since,) = connection.execute("SELECT min(day) FROM affected_line").fetchone() or (None,)
+    bound = f"report_date >= DATE '{since}' AND " if since else ""
+    return f"{bound}line_id IN (SELECT id FROM affected_line)"  # noqa: S608 - a day of ours
