@@ -262,31 +262,18 @@ def test_sql_finds_what_the_second_implementation_finds_in_any_order(
     assert len(set(breaks)) == len(breaks), "two breaks share an id"
 
 
+def settled(line_id: str, reference: str, at: datetime, number: int = 1) -> Line:
+    """A payment of one euro in the day's first batch, without fees."""
+    return Line(
+        line_id, "Settled", PLACE, reference, f"our-{reference}", None, None, "visa", None, "EUR", 100, None, "EUR",
+        100, FREE, DAY, 1, number, at, at,
+    )  # fmt: skip
+
+
 def test_a_lost_line_would_be_seen(engine: duckdb.DuckDBPyConnection, compiled: dict[str, str]) -> None:
     """The guard can fail: without one class of breaks the summary no longer explains everything."""
     at = datetime.combine(DAY, time(12), UTC)
-    line = Line(
-        "l1",
-        "Settled",
-        PLACE,
-        "r9",
-        "our-r9",
-        None,
-        None,
-        "visa",
-        None,
-        "EUR",
-        100,
-        None,
-        "EUR",
-        100,
-        FREE,
-        DAY,
-        1,
-        1,
-        at,
-        at,
-    )
+    line = settled("l1", "r9", at, 1)
     load(engine, [], [line])
     broken = compiled["rpt_recon_summary"].replace('"fct_recon_breaks"', '"no_breaks"')
     engine.execute(
@@ -300,28 +287,7 @@ def test_parts_of_a_payment_are_one_match_and_what_undoes_itself_is_none_of_ours
 ) -> None:
     at = datetime.combine(DAY, time(9), UTC)
     item = Item("i1", "payment", PLACE, "r1", "r1", "our-r1", "EUR", 300, at, DAY)
-    part = Line(
-        "l1",
-        "Settled",
-        PLACE,
-        "r1",
-        "our-r1",
-        None,
-        None,
-        "visa",
-        None,
-        "EUR",
-        100,
-        None,
-        "EUR",
-        100,
-        FREE,
-        DAY,
-        1,
-        1,
-        at,
-        at,
-    )
+    part = settled("l1", "r1", at, 1)
     lines = [
         part,
         replace(part, line_id="l2", gross_minor=200, net_minor=199, charged=(0, 0, 0, 1), line_number=2),
@@ -378,28 +344,7 @@ def test_of_lines_that_say_the_same_the_first_one_is_the_pair_in_whatever_order(
 ) -> None:
     at = datetime.combine(DAY, time(9), UTC)
     item = Item("i1", "payment", PLACE, "r1", "r1", "our-r1", "EUR", 100, at, DAY)
-    one = Line(
-        "l0",
-        "Settled",
-        PLACE,
-        "r1",
-        "our-r1",
-        None,
-        None,
-        "visa",
-        None,
-        "EUR",
-        100,
-        None,
-        "EUR",
-        100,
-        FREE,
-        DAY,
-        1,
-        0,
-        at,
-        at,
-    )
+    one = settled("l0", "r1", at, 0)
     lines = [replace(one, line_id=f"l{9 - n}", line_number=n) for n in range(9)]
     load(engine, [item], random.Random(seed).sample(lines, 9))
     found = read_outcome(engine)
