@@ -4,7 +4,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regions import pricing
@@ -23,7 +23,7 @@ def tier_lists(draw: st.DrawFn) -> tuple[Tier, ...]:
     return tuple(Tier(end, draw(RATES)) for end in [*ends, None])
 
 
-CAPTURES = st.lists(st.tuples(st.sampled_from(["card", "upi", "wallet"]), st.integers(1, 20_000)), max_size=12)
+CAPTURES = st.lists(st.tuples(st.sampled_from(["card", "upi", "wallet"]), st.integers(1, 20_000)), max_size=8)
 
 
 @st.composite
@@ -58,6 +58,7 @@ def totals(found: list[Priced]) -> tuple[int, int]:
     return sum(fee.fee_minor for fee in fees), sum(fee.tax_minor for fee in fees)
 
 
+@settings(max_examples=50, deadline=None)
 @given(tier_lists(), st.lists(st.integers(0, 10**6), min_size=2, max_size=8))
 def test_graduated_pieces_cost_what_the_whole_costs_and_never_less_than_before(
     tiers: tuple[Tier, ...], stops: list[int]
@@ -79,6 +80,7 @@ def test_graduated_pieces_cost_what_the_whole_costs_and_never_less_than_before(
     assert abs(total_minor(Mode.GRADUATED, tiers, ordered[-1]) - by_unit) <= Fraction(len(tiers), 2)
 
 
+@settings(max_examples=50, deadline=None)
 @given(tier_lists(), st.integers(0, 10**6), st.integers(1, 10**6))
 def test_a_slab_and_what_it_changes_are_the_whole_at_one_rate(
     tiers: tuple[Tier, ...], before: int, amount: int
@@ -94,6 +96,7 @@ def test_a_slab_and_what_it_changes_are_the_whole_at_one_rate(
 
 
 @pytest.mark.parametrize("mode", Mode)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data(), captures=CAPTURES)
 def test_the_order_of_a_month_changes_no_total(
     mode: Mode, data: st.DataObject, captures: list[tuple[str, int]]
@@ -113,6 +116,7 @@ def test_the_order_of_a_month_changes_no_total(
                 assert sum(entry.amount.amount_minor for entry in entries(fee, "EUR")) == 0
 
 
+@settings(max_examples=50, deadline=None)
 @given(tier_lists(), st.lists(st.integers(1, 10**5), max_size=10), st.sampled_from(Mode))
 def test_fees_of_captures_and_the_months_invoice_come_to_the_same(
     tiers: tuple[Tier, ...], amounts: list[int], mode: Mode
