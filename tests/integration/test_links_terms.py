@@ -166,6 +166,8 @@ OPTION = ("currency_options", 0)
         (changed(EVERYTHING, "branding", "size", to=1), "/branding/size", FIELDS),
         (changed(EVERYTHING, "locale", to="tlh"), "/locale", FIELDS),
         (changed(EVERYTHING, "payment_methods", to=["cheque"]), "/payment_methods/0", FIELDS),
+        (BODY | {"payment_methods": ["sepa_debit"], "currency": "SEK"}, "/payment_methods", TERMS),
+        (BODY | {"payment_methods": ["sepa_debit"], "capture_method": "manual"}, "/payment_methods", TERMS),
         (changed(EVERYTHING, "splits", 0, "percent", to="100.5"), "/splits/0/percent", FIELDS),
         (changed(EVERYTHING, "splits", 0, "amount_minor", to=1), "/splits/0", TERMS),
         (changed(EVERYTHING, "splits", to=[{"merchant_id": PARTNER, "amount_minor": 2000}]), "/splits", TERMS),

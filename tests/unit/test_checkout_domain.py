@@ -3,10 +3,10 @@ from unittest.mock import Mock
 
 import pytest
 
+from regions import texts
 from regions.errors import ConfigurationError
 from regions.ids import new_id
 from regions.region import load_region
-from web.checkout import texts
 from web.checkout.csrf import csrf_token, is_csrf_token
 from web.checkout.domain import (
     CAMPAIGN,
@@ -146,7 +146,7 @@ def test_a_language_that_misses_a_text_stops_the_process(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(texts.tomllib, "loads", without_one)
     with pytest.raises(ConfigurationError, match=r"de\.toml"):
-        texts._load()
+        texts.load_texts("web.checkout.texts")
 
 
 @pytest.mark.parametrize(

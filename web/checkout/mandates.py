@@ -10,17 +10,15 @@ from regions.region import Region
 from web.checkout.models import Merchant, Session, Visit
 from web.checkout.texts import texts_for
 from web.db.scope import Scope
-from web.gateways.domain import CaptureMode
 from web.gateways.protocol import Gateway
+from web.links.methods import CARD, DEBIT, UPI, payable_by
 from web.renewals.domain import mandate_reference
 from web.routing import service as routing
 from web.saved import repository as saved_methods
 from web.saved.models import Agreement
 
-CARD = "card"
-DEBIT = "sepa_debit"
-_SAVED = {CARD: "save_method", DEBIT: "save_sepa_debit", "upi": "save_upi"}
-_ONCE = {DEBIT: "mandate_sepa_debit", "upi": "mandate_upi"}
+_SAVED = {CARD: "save_method", DEBIT: "save_sepa_debit", UPI: "save_upi"}
+_ONCE = {DEBIT: "mandate_sepa_debit", UPI: "mandate_upi"}
 _HOURS_A_DAY = 24
 
 
@@ -38,27 +36,13 @@ def offered(scope: Scope, gateways: Mapping[str, Gateway], seen: Visit) -> list[
     """The ways to pay that the link allows and a gateway takes now, in the region's order."""
     found = []
     is_saving = saved_methods.is_offered(scope)
-    for method in methods_of(scope.region, seen):
+    for method in payable_by(scope.region, seen.link.terms, seen.session.currency):
         wanted = routing.choose(scope, gateways, method, seen.session.amount).gateways
         if wanted:
             can_save = is_saving and gateways[wanted[0]].capabilities.has_saved_methods
             agreed = agreement(scope.region, seen.merchant, seen.session, method) if can_save else None
             found.append(Offered(method, wanted[0], _once(scope.region, seen, method), agreed))
     return found
-
-
-def methods_of(region: Region, seen: Visit) -> list[str]:
-    """The ways to pay that a payer's page knows, in the session's currency, as far as the link allows them."""
-    wanted = seen.link.terms.get("payment_methods")
-    is_manual = seen.link.terms.get("capture_method") == CaptureMode.MANUAL
-    return [
-        method.name
-        for method in region.payment_methods
-        if method.name in _SAVED
-        and seen.session.currency in method.currencies
-        and (wanted is None or method.name in wanted)
-        and (method.name == CARD or not is_manual)  # a debit cannot be set aside
-    ]
 
 
 def agreement(region: Region, merchant: Merchant, session: Session, method: str) -> Agreement | None:

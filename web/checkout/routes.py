@@ -14,7 +14,7 @@ from web.checkout.brand import stylesheet
 from web.checkout.choice import ChoiceError, price_of
 from web.checkout.csrf import csrf_token, is_csrf_token
 from web.checkout.domain import CAMPAIGN, CHANNEL, clean, device_class
-from web.checkout.mandates import CARD, DEBIT, Offered, offered
+from web.checkout.mandates import Offered, offered
 from web.checkout.models import Merchant, Visit
 from web.checkout.offer import bill_lines, countries, offer_of
 from web.checkout.outage import is_out, outage_page
@@ -38,6 +38,7 @@ from web.http.addresses import payer_address
 from web.http.answers import request_id
 from web.http.payer import link_scope, session_scope
 from web.http.problems import NotFoundError, Problem
+from web.links.methods import CARD, DEBIT
 from web.links.models import Link
 from web.merchants.accounts_repository import logo as merchant_logo
 from web.payments import orders

@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from web.checkout.domain import is_answer, is_country, is_email, is_name, is_phone, is_token
-from web.checkout.mandates import CARD
+from web.links.methods import CARD
 
 ADDRESS = ("line1", "postal_code", "city", "country")
 

@@ -6,7 +6,7 @@ from regions.ids import new_code, new_id
 from regions.vault import SealedJson
 from web.checkout import repository, sessions
 from web.checkout.domain import LinkState, link_state
-from web.checkout.mandates import agreement, methods_of
+from web.checkout.mandates import agreement
 from web.checkout.models import Merchant, NewSession, Session, Visit
 from web.checkout.problems import LinkBusy, LinkEnded, LinkPaid, SessionEnded
 from web.checkout.sending import Sending, first_choice
@@ -16,6 +16,7 @@ from web.gateways.domain import Answer, Authorisation, CaptureMode, Fact, Method
 from web.gateways.protocol import Gateway
 from web.http.payer import hash_token
 from web.links import repository as links
+from web.links.methods import payable_by
 from web.links.models import Link
 from web.links.pricing import Price
 from web.payments import repository as payments
@@ -112,9 +113,8 @@ def submit(
     if form.payment_token and repository.has_used_token(scope, session_id, form.payment_token):
         return Settled(shown)
     merchant = repository.merchant(scope)
-    seen = Visit(session, link, merchant)
-    must_be_payable(scope, seen)
-    if form.method not in methods_of(scope.region, seen):
+    must_be_payable(scope, Visit(session, link, merchant))
+    if form.method not in payable_by(scope.region, link.terms, session.currency):
         raise NoGatewayError("This link is not paid in that way.")
     chosen, routed = first_choice(scope, gateways, form.method, session.amount, form.token_of)
     if chosen is None:

@@ -8,6 +8,7 @@ from web.db.scope import Scope
 from web.http.problems import FieldError, InvalidFieldsError, InvalidTermsError
 from web.links import repository
 from web.links.domain import Fault, page_faults, price_faults, split_faults, total_faults
+from web.links.methods import payable_by
 from web.links.models import Link
 from web.links.pricing import bill, currencies_of
 from web.links.schemas import CreateLink, UpdateLink
@@ -18,6 +19,7 @@ def check_terms(region: Region, wanted: CreateLink, terms: Mapping[str, Any]) ->
     _check_region(region, wanted, terms)
     price = {**terms, "amount_minor": wanted.amount_minor}
     _refuse(price_faults(price, wanted.currency))
+    _refuse(_method_faults(region, terms, wanted.currency))
     whole = {**terms, "max_payments": wanted.max_payments, "expires_at": wanted.expires_at}
     _refuse(page_faults({**whole, "expires_in": wanted.expires_in}, wanted.usage))
     total = wanted.amount_minor
@@ -33,6 +35,7 @@ def check_update(scope: Scope, link: Link, wanted: UpdateLink, terms: Mapping[st
     """Raise the problem that says what of an update cannot be."""
     given = wanted.model_fields_set
     _check_region(scope.region, wanted, terms)
+    _refuse(_method_faults(scope.region, terms, link.currency))
     max_payments = wanted.max_payments if "max_payments" in given else link.max_payments
     whole = {**terms, "max_payments": max_payments, "expires_at": wanted.expires_at, "expires_in": wanted.expires_in}
     _refuse(page_faults(whole, link.usage))
@@ -41,6 +44,15 @@ def check_update(scope: Scope, link: Link, wanted: UpdateLink, terms: Mapping[st
         if max_payments <= taken:
             fault = f"must be more than the {taken} payments that are made or under way"
             raise InvalidTermsError([FieldError("/max_payments", fault)])
+
+
+def _method_faults(region: Region, terms: Mapping[str, Any], home: str) -> list[Fault]:
+    """The methods that a link asks for, where nobody could pay it in one of its currencies by any of them."""
+    without = [one for one in currencies_of(terms, home) if not payable_by(region, terms, one)]
+    if not without or not terms.get("payment_methods"):
+        return []
+    names = f"{', '.join(without)}{' with manual capture' if terms.get('capture_method') == 'manual' else ''}"
+    return [("/payment_methods", f"take no payment in {names}")]
 
 
 def _check_region(region: Region, wanted: CreateLink | UpdateLink, terms: Mapping[str, Any]) -> None:
