@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -37,7 +37,7 @@ from regions.region import load_region  # noqa: E402
 from tests.bench.pipeline_day import Trade, days_before  # noqa: E402
 from tests.support.postgres import PostgresServer, running_postgres  # noqa: E402
 from tests.support.regional import region_on  # noqa: E402
-from tests.support.stream import Stream, await_that, running_broker, stream_on  # noqa: E402
+from tests.support.stream import Stream, await_that, row_count, running_broker, stream_on  # noqa: E402
 from warehouse.builds import Warehouse  # noqa: E402
 from warehouse.lake import LAKE_SEQ  # noqa: E402
 from warehouse.lake_writer import stage_append  # noqa: E402
@@ -169,13 +169,9 @@ class Bench:
         return adyen_report.render(account, region.tz, [(1000, lines)])
 
     def lake_rows(self) -> int:
-        lake = self.stream.lake()
-        try:
+        with closing(self.stream.lake()) as lake:
             lake.ensure_tables()
-            snapshot = lake.events().current_snapshot()
-            return int(snapshot.summary["total-records"] or 0) if snapshot and snapshot.summary else 0
-        finally:
-            lake.close()
+            return row_count(lake)
 
     def note(self, name: str, step: Step) -> None:
         self.steps[name] = step

@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -28,6 +28,7 @@ from warehouse.lake import Lake
 
 REPOSITORY = Path(__file__).parents[2]
 AWAIT_SECONDS = 120.0
+PAUSE_SECONDS_MAX = 0.25
 KINDS = ("link.created", "checkout.opened", "payment.created", "payment.succeeded", "journal.posted")
 
 
@@ -38,10 +39,12 @@ def free_port() -> int:
 
 
 def await_that(what: str, condition: Callable[[], bool], seconds: float = AWAIT_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
+    """Ask ever more rarely: each question takes time from what is waited for."""
+    deadline, pause = time.monotonic() + seconds, 0.02
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(pause * 1.5, PAUSE_SECONDS_MAX)
 
 
 def is_answering(bootstrap: str) -> bool:
@@ -196,33 +199,31 @@ class Stream:
 
     def in_lake(self) -> Counter[str]:
         """Event ids in the events table."""
-        return Counter(self._column("events", "event_id"))
+        with closing(self.lake()) as lake:
+            lake.ensure_tables()
+            return Counter(_column(lake, "events", "event_id"))
 
     def quarantined(self) -> list[str]:
         """Reasons in the quarantine table."""
-        return self._column("quarantine", "reason")
-
-    def _column(self, table: str, column: str) -> list[str]:
-        lake = self.lake()
-        try:
+        with closing(self.lake()) as lake:
             lake.ensure_tables()
-            values: list[str] = lake.table(table).scan(selected_fields=(column,)).to_arrow()[column].to_pylist()
-            return values
-        finally:
-            lake.close()
+            return _column(lake, "quarantine", "reason")
 
     def await_lake(self, ids: Sequence[str] | Counter[str], seconds: float = AWAIT_SECONDS) -> None:
         """Wait until the lake holds exactly these events, as a multiset."""
         expected = Counter(ids)
-        deadline = time.monotonic() + seconds
-        while (found := self.in_lake()) != expected:
-            if time.monotonic() > deadline:
+        with closing(self.lake()) as lake:
+            lake.ensure_tables()
+            try:
+                await_that("the events are in the lake", lambda: row_count(lake) >= expected.total(), seconds)
+                await_that("they are these", lambda: Counter(_column(lake, "events", "event_id")) == expected, seconds)
+            except AssertionError as error:
+                found = Counter(_column(lake, "events", "event_id"))
                 missing, extra = expected - found, found - expected
                 logs = "\n".join(self.log(name)[-3000:] for name in ("relay", "ingest"))
                 codes = [process.poll() for process in self.processes]
                 counts = f"missing {len(missing)}, extra {len(extra)} of {expected.total()}"
-                raise AssertionError(f"{counts}; exit codes {codes}; {self._whereabouts()}\n{logs}")
-            time.sleep(0.1)
+                raise AssertionError(f"{counts}; exit codes {codes}; {self._whereabouts()}\n{logs}") from error
 
     def _whereabouts(self) -> str:
         """How far the relay and the ingest say they are, and how much the broker holds."""
@@ -248,6 +249,17 @@ class Stream:
     @property
     def topics(self) -> dict[str, int]:
         return topic_partitions(self.region)
+
+
+def row_count(lake: Lake) -> int:
+    """How many events there are, by the table's own account."""
+    snapshot = lake.events().current_snapshot()
+    return int(snapshot.summary["total-records"] or 0) if snapshot and snapshot.summary else 0
+
+
+def _column(lake: Lake, table: str, column: str) -> list[str]:
+    values: list[str] = lake.table(table).scan(selected_fields=(column,)).to_arrow()[column].to_pylist()
+    return values
 
 
 @contextmanager
