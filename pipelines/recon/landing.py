@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,17 +25,18 @@ from pyiceberg.types import (
     TimestamptzType,
 )
 
+from pipelines.recon.settlement import SettlementLine, SettlementReport
 from warehouse.lake import LAKE_SEQ, read_lake_seq, read_map
 from warehouse.lake_tables import TableDefinition
 from warehouse.lake_writer import AnotherWriterError
 
 if TYPE_CHECKING:
-    from pipelines.recon.settlement import SettlementLine, SettlementReport
     from regions.region import Region
     from warehouse.lake import Lake
 
 REPORTS = "meridian.reports"  # report name → SHA-256 of what is landed
 _COMMIT_TRIES = 5
+_LINE = tuple(field.name for field in fields(SettlementLine))
 
 _COLUMNS: tuple[tuple[str, PrimitiveType, bool], ...] = (
     ("line_id", StringType(), True),
@@ -147,7 +148,7 @@ def _row(
     lake_seq: int,
     livemode: bool,
 ) -> dict[str, Any]:
-    return asdict(line) | {
+    return {name: getattr(line, name) for name in _LINE} | {
         "line_id": line_id,
         "region": region.code,
         "livemode": livemode,

@@ -6,8 +6,10 @@ Signs: credit is positive, debit negative. Amounts are integer minor units of th
 from __future__ import annotations
 
 import hashlib
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, fields
 from datetime import date, datetime
+from operator import attrgetter
+from typing import Any
 
 from regions.errors import UsageError
 
@@ -53,7 +55,7 @@ class SettlementReportError(UsageError):
 class SettlementLine:
     """One line of a report."""
 
-    line_number: int
+    line_number: int  # first: whatever else a line says tells it from others
     gateway_account: str
     type: str
     batch_number: int
@@ -81,6 +83,10 @@ class SettlementLine:
         return self.commission_minor + self.markup_minor + self.scheme_fees_minor + self.interchange_minor
 
 
+_NUMBER, *_SAID = (field.name for field in fields(SettlementLine))
+_what_it_says = attrgetter(*_SAID)
+
+
 @dataclass(frozen=True, slots=True)
 class SettlementReport:
     """A whole report of one gateway for one day. `sha256` is of the file's bytes."""
@@ -102,12 +108,12 @@ class SettlementReport:
 
     def line_ids(self, region: str) -> list[str]:
         """An id per line: the hash of what it says and of how many before it say the same, not of where it stands."""
-        seen: dict[SettlementLine, int] = {}
+        seen: dict[tuple[Any, ...], int] = {}
         ids = []
         for line in self.lines:
-            said = replace(line, line_number=0)
+            said = _what_it_says(line)
             seen[said] = seen.get(said, 0) + 1
-            text = "\x1f".join(str(part) for part in (region, self.gateway, *astuple(said), seen[said]))
+            text = "\x1f".join(map(str, (region, self.gateway, 0, *said, seen[said])))
             ids.append(hashlib.sha256(text.encode()).hexdigest()[:32])
         return ids
 
