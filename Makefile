@@ -34,7 +34,7 @@ down: ## Stop the local stack; its data stays
 
 .PHONY: test
 test: $(VENV)/.dev lint types ## Everything: lint, types, import layers, every test (campaigns: a short seeded slice)
-	@$(BIN)/pytest --quiet --durations=20 --numprocesses $$(( $$(nproc) + 3 )) --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/pytest --quiet --durations=20 --numprocesses $$(( $$(nproc) + 2 )) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: unit
 unit: $(VENV)/.dev ## Only the tests that need neither database nor broker

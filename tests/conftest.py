@@ -11,13 +11,26 @@ from tests.support.postgres import PostgresServer, running_postgres
 from tests.support.regional import RegionDatabase, region_on
 from web.settings import Settings
 
+LONGEST = ("stack", "kafka", "kill")  # groups that start whole stacks, the longest first
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests on one worker: what a module sets up is set up once. A file may name another group."""
+    """Keep a file's tests on one worker: what a module sets up is set up once. A file may name another group.
+
+    The longest groups begin first: a run ends with whoever began last.
+    """
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """When an item's group begins; groups of the same turn keep their order."""
+    marker = item.get_closest_marker("xdist_group")
+    group = marker.args[0] if marker else ""
+    return LONGEST.index(group) if group in LONGEST else len(LONGEST)
 
 
 @pytest.fixture(scope="session")

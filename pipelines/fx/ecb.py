@@ -14,6 +14,7 @@ import zipfile
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -48,10 +49,11 @@ def bundle() -> RateFile:
         return RateFile(name, packed.read(name), "ecb")
 
 
-def bundled_history() -> list[PublishedDay]:
-    """The days of the bundled history."""
+@cache
+def bundled_history() -> tuple[PublishedDay, ...]:
+    """The days of the bundled history, parsed once."""
     file = bundle()
-    return parse(file.content, name=file.name, source=file.source)
+    return tuple(parse(file.content, name=file.name, source=file.source))
 
 
 def lines(content: bytes, *, name: str) -> dict[str, list[Any]]:

@@ -2,8 +2,10 @@
 
 import json
 import os
+import socketserver
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,11 +14,24 @@ from typing import Any, cast
 
 import typer
 
+from pipelines.demo import jobs
 from tests.support.local_stack import REPOSITORY, LocalStack
 
 LINES_MAX = 40
 DAGS = REPOSITORY / "dags"
 MARK = "RESULT "
+# What `meridian` is for the tasks: it asks the tests' own process, which has imported everything, for a process of it.
+PROGRAM = """#!{python} -IS
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as asked:
+    asked.connect({address!r})
+    asked.sendall(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]).encode())
+    asked.shutdown(socket.SHUT_WR)
+    code, out, err = json.loads(b"".join(iter(lambda: asked.recv(65536), b"")))
+sys.stdout.write(out)
+sys.stderr.write(err)
+sys.exit(code)
+"""
 # One line with a DAG and its conf in, one line with its state and its tasks' out.
 SERVE = f"""
 import json, sys
@@ -75,12 +90,31 @@ class AirflowRunner:
         raise AssertionError(f"Airflow ended:\n{self._log.read_text()[-5000:]}")
 
 
+class _Ask(socketserver.StreamRequestHandler):
+    """Runs one command for one task."""
+
+    def handle(self) -> None:
+        arguments, environment, folder = json.loads(self.rfile.read())
+        done = jobs.run(arguments, environment, Path(folder))
+        self.wfile.write(json.dumps([done.returncode, done.stdout, done.stderr]).encode())
+
+
+@contextmanager
+def _serving_commands(address: Path) -> Iterator[None]:
+    with socketserver.ThreadingUnixStreamServer(str(address), _Ask) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+
+
 @contextmanager
 def running_airflow(stack: LocalStack, home: Path, regions: str) -> Iterator[AirflowRunner]:
     """An Airflow that serves these regions of a stack; `meridian` is on its path, as in an installation."""
-    program = home / "bin" / "meridian"
+    program, address = home / "bin" / "meridian", home / "commands"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m pipelines.cli "$@"\n')
+    program.write_text(PROGRAM.format(python=sys.executable, address=str(address)))
     program.chmod(0o755)
     env = {
         **stack.environment,
@@ -106,7 +140,8 @@ def running_airflow(stack: LocalStack, home: Path, regions: str) -> Iterator[Air
     log = home / "dags.log"
     log.touch()
     try:
-        yield AirflowRunner(process, log)
+        with _serving_commands(address):
+            yield AirflowRunner(process, log)
     finally:
         process.communicate(timeout=60)  # its input ends, and so does it
 
