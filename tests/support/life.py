@@ -3,7 +3,6 @@
 Reconciliation is the product's own from the matched line on: facts through `pipelines.books.posting` to the command.
 """
 
-import re
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from pipelines.books.posting import Live, carry_out, plan
 from pipelines.books.wanted import WantedPosting
 from regions.ids import house_id
 from regions.posting import payout_subject
-from tests.support.shop import CONTROL_KEY, EMAIL, NAME, Shop
+from tests.support.shop import CONTROL_KEY, Shop
 from web.sandbox.bank.domain import Payout, entries_of
 from web.sandbox.settlement import repository as settlement
 from web.sandbox.settlement.domain import AUTOMATIC, Line
@@ -144,16 +143,6 @@ class World:
         if len(self.merchants) == 1:
             self.merchants.append(self.shop.database.add_merchant("Partner")[0])
         return self.merchants[1]
-
-    def visit(self, session_url: str, card: str, *, is_saved: bool) -> httpx.Response | None:
-        """Submit a session's page with a card; None if it has nothing to submit."""
-        page = self.shop.http.get(session_url)
-        csrf = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
-        if page.status_code != 200 or csrf is None:
-            return None
-        token = self.shop.card_token(card)
-        form = {"csrf": csrf[1], "email": EMAIL, "name": NAME, "payment_token": token}
-        return self.shop.http.post(f"{session_url}/pay", data=form | ({"save": "yes"} if is_saved else {}))
 
     # What the gateway and the bank send
 
