@@ -14,9 +14,9 @@ _RUNNING = ExitStack()
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
-    """Regions `eu` and `us`. Tests that count everything in a region use `us`; `eu` may be traded in at will."""
+    """Region `eu`, which may be traded in at will. Who counts everything in a region brings up another one."""
     with _RUNNING:
-        yield _RUNNING.enter_context(running_stack("eu,us"))
+        yield _RUNNING.enter_context(running_stack("eu"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipelines.demo import jobs
+
 REPOSITORY = Path(__file__).parents[2]
 UP_SECONDS = 240
 OWN = (
@@ -23,6 +25,8 @@ OWN = (
     "WAREHOUSE_URI_",
     "MERIDIAN_",
 )
+
+STARTERS = frozenset({"up", "down", "demo"})
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,18 @@ class LocalStack:
         return {**_bare_environment(), "MERIDIAN_STATE": str(self.state)}
 
     def region(self, code: str) -> Mapping[str, Any]:
-        return self.stack["regions"][code]
+        current: dict[str, Any] = json.loads((self.state / "stack.json").read_text())
+        found: dict[str, Any] = current["regions"][code]
+        return found
 
     def meridian(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, whatever its exit code."""
+        """Run a command to its end, whatever its exit code.
+
+        What starts and stops processes is itself started as a person does it; all else is forked from what has imported
+        it already.
+        """
+        if arguments[0] not in STARTERS:
+            return jobs.run(arguments, self.environment, REPOSITORY)
         return subprocess.run(
             [sys.executable, "-m", "pipelines.cli", *arguments],
             cwd=REPOSITORY,
