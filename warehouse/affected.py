@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from warehouse.dbt_runner import literal
 from warehouse.increments import STAGED, Key
 
 if TYPE_CHECKING:
@@ -70,14 +71,14 @@ def bring_history(connection: duckdb.DuckDBPyConnection, staged: Iterable[Node])
     """Add to the new rows every earlier row of the affected objects."""
     for node in staged:
         key = STAGED[node.name]
-        _bring(connection, node, rows_of(key))
+        _bring(connection, node, key.column, rows_of(key))
     _add(connection, "journal", [_ids("stg_journal_posted", "journal_id")])
 
 
 def bring_sessions_of_links(connection: duckdb.DuckDBPyConnection, nodes: Mapping[str, Node]) -> None:
     """Add the other sessions of affected links: their number is all that is read of them."""
     others = "link_id IN (SELECT id FROM affected_link) AND session_id NOT IN (SELECT id FROM affected_session)"
-    _bring(connection, nodes["stg_checkout_opened"], others)
+    _bring(connection, nodes["stg_checkout_opened"], "link_id", others)
 
 
 def rows_of(key: Key) -> str:
@@ -85,12 +86,24 @@ def rows_of(key: Key) -> str:
     return f'"{key.column}" IN (SELECT id FROM affected_{key.kind})'  # noqa: S608 - same
 
 
-def _bring(connection: duckdb.DuckDBPyConnection, node: Node, condition: str) -> None:
-    columns = ", ".join(f'"{column.name}"' for column in node.columns)
-    connection.execute(
-        f"INSERT INTO warehouse.staging.{node.name} ({columns}) "  # noqa: S608 - names are the project's
-        f"SELECT {columns} FROM base.staging.{node.name} WHERE {condition}"
-    )
+def among(connection: duckdb.DuckDBPyConnection, table: str, column: str, condition: str) -> str | None:
+    """A condition for the same rows that also says where they lie, or None where there are none.
+
+    Ids grow with time. A scan that knows the lowest and the highest passes over the rest of history; without, it would
+    read every column of every row to find these.
+    """
+    found = connection.execute(f'SELECT min("{column}"), max("{column}") FROM {table} WHERE {condition}').fetchone()  # noqa: S608 - same
+    if found is None or found[0] is None:
+        return None
+    return f'"{column}" BETWEEN {literal(found[0])} AND {literal(found[1])} AND {condition}'
+
+
+def _bring(connection: duckdb.DuckDBPyConnection, node: Node, column: str, condition: str) -> None:
+    table, columns = f"base.staging.{node.name}", ", ".join(f'"{column.name}"' for column in node.columns)
+    if rows := among(connection, table, column, condition):
+        connection.execute(
+            f"INSERT INTO warehouse.staging.{node.name} ({columns}) SELECT {columns} FROM {table} WHERE {rows}"  # noqa: S608 - names are the project's
+        )
 
 
 def _add(connection: duckdb.DuckDBPyConnection, kind: str, queries: Iterable[str]) -> None:

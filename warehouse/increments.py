@@ -24,6 +24,11 @@ class Key(NamedTuple):
     kind: str
     column: str
 
+    @property
+    def grows(self) -> bool:
+        """Whether its ids grow with time; others are hashes, and lie anywhere."""
+        return self.kind not in {"line", "break"}
+
 
 # Staging models of events: rows are only ever added. The key finds an object's earlier rows.
 STAGED: Final[Mapping[str, Key]] = {

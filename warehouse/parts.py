@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warehouse.affected import rows_of
+from warehouse.affected import among, rows_of
 from warehouse.dbt_runner import declared_columns, literal
 from warehouse.pointer import PARTS
 
@@ -78,6 +78,24 @@ class Keeper:
         """Take over a table that is made whole each time."""
         self._make_table(node, [f"SELECT {_names(node)} FROM {_table('warehouse', node)}"])  # noqa: S608 - same
 
+    def drop(self, node: Node) -> None:
+        """Drop the build's own table or view, if there is one: reconciliation may run again in the same build."""
+        query = (
+            "SELECT table_type FROM information_schema.tables "
+            "WHERE table_catalog = 'build' AND table_schema = ? AND table_name = ?"
+        )
+        row = self._connection.execute(query, [node.schema, node.name]).fetchone()
+        if row:
+            self._connection.execute(f"DROP {'VIEW' if row[0] == 'VIEW' else 'TABLE'} {_table('build', node)}")
+
+    def move_out(self, node: Node) -> None:
+        """Move a table of the build's own into a partition file, if it is large."""
+        table = f"SELECT {_names(node)} FROM {_table('build', node)}"  # noqa: S608 - same
+        if (rows := self._count(table)) > PART_ROWS:
+            numbered = f"SELECT *, {self._number} AS {BUILD} FROM ({table})"  # noqa: S608 - same
+            self.parts[node.name] = (self._copy_out(f"{node.name}-{self._number}.parquet", numbered, rows),)
+            self._make_view(node, None)
+
     # ------------------------------------------------------------------------------------------------ inside
     def _bring_earlier(self, node: Node, key: Key) -> None:
         """The affected objects' earlier rows, and the build that made each: what supersedes them asks no file again."""
@@ -87,6 +105,8 @@ class Keeper:
             source, made_by = self._scan(before), BUILD
             if self._has_table("base", f"superseded_{node.name}"):
                 condition += _not_superseded(node, key, "base.").replace(" WHERE ", " AND ", 1)
+        if key.grows:
+            condition = among(self._connection, f"{source} AS part", key.column, condition) or "false"
         self._connection.execute(
             f"CREATE OR REPLACE TEMP TABLE earlier AS SELECT {_names(node)}, {made_by} AS {BUILD} "  # noqa: S608 - same
             f"FROM {source} AS part WHERE {condition}"
@@ -142,18 +162,8 @@ class Keeper:
         rows = self._count(live)
         self.parts[node.name] = (*large, self._copy_out(f"{node.name}-{self._number}m.parquet", live, rows))
 
-    def _drop(self, node: Node) -> None:
-        """Reconciliation may run again in the same build."""
-        query = (
-            "SELECT table_type FROM information_schema.tables "
-            "WHERE table_catalog = 'build' AND table_schema = ? AND table_name = ?"
-        )
-        row = self._connection.execute(query, [node.schema, node.name]).fetchone()
-        if row:
-            self._connection.execute(f"DROP {'VIEW' if row[0] == 'VIEW' else 'TABLE'} {_table('build', node)}")
-
     def _make_table(self, node: Node, sources: Sequence[str]) -> None:
-        self._drop(node)
+        self.drop(node)
         self._connection.execute(f'CREATE SCHEMA IF NOT EXISTS build."{node.schema}"')
         self._connection.execute(f"CREATE TABLE {_table('build', node)} ({declared_columns(node)})")
         for source in sources:
@@ -165,7 +175,7 @@ class Keeper:
         if self._has_table("build", f"superseded_{node.name}"):
             query += _not_superseded(node, key, "")
         self._connection.execute(f'CREATE SCHEMA IF NOT EXISTS build."{node.schema}"')
-        self._drop(node)
+        self.drop(node)
         self._connection.execute("USE build")
         self._connection.execute(f'CREATE VIEW "{node.schema}"."{node.name}" AS {query}')
         self._connection.execute("USE warehouse")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from warehouse.affected import among
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -120,9 +122,10 @@ def fill_scratch(connection: duckdb.DuckDBPyConnection) -> None:
         found, others = f"FROM build.{name}", ""
         for number, column in enumerate(columns):
             is_affected = f"{column} IN (SELECT id FROM affected_item)"  # noqa: S608 - constants
+            rows = among(connection, f"build.{name}", column, is_affected) or "false"
             what = "INSERT INTO" if number else "CREATE TABLE"
             middle = " " if number else " AS "
-            connection.execute(f"{what} warehouse.{name}{middle}{found} WHERE {is_affected}{others}")
+            connection.execute(f"{what} warehouse.{name}{middle}{found} WHERE {rows}{others}")
             others += f" AND {column} NOT IN (SELECT id FROM affected_item)"  # noqa: S608 - constants
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +14,7 @@ from warehouse.increments import Key
 from warehouse.parts import Keeper, Part
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from warehouse.dbt_plan import Node
     from warehouse.transform import Base
@@ -70,8 +71,9 @@ def reconcile(
     """
     nodes = [node for node in plan_of(work).nodes if is_regional(node, recon=True)]
     first, kept, rest = _sort(nodes)
-    if base is None or {node.name for node in kept if not node.is_test} != set(KEPT):
-        return run_recon_models(build, work), {}
+    models = [node for node in kept if not node.is_test]
+    if base is None or {node.name for node in models} != set(KEPT):
+        return _reconcile_whole(build, number, work, models)
     scratch = work / SCRATCH
     scratch.unlink(missing_ok=True)
     with duckdb.connect() as connection:
@@ -97,9 +99,8 @@ def reconcile(
             "INSERT INTO affected_break SELECT break_id FROM warehouse.main.fct_recon_breaks "
             "WHERE break_id NOT IN (SELECT id FROM affected_break)"
         )
-        for node in kept:
-            if not node.is_test:
-                keeper.replace(node, KEPT[node.name])
+        for node in models:
+            keeper.replace(node, KEPT[node.name])
         connection.execute("USE memory")
         for name in ("warehouse", "build", "lake", "whole"):
             connection.execute(f"DETACH {name}")
@@ -107,6 +108,29 @@ def reconcile(
         result += run_nodes(connection, rest)
     scratch.unlink()
     return result, {name: parts for name, parts in keeper.parts.items() if parts}
+
+
+def _reconcile_whole(
+    build: Path, number: int, work: Path, models: list[Node]
+) -> tuple[TransformResult, dict[str, tuple[Part, ...]]]:
+    """Make every table whole; large ones go into partition files at once, or the next day would pay for history."""
+    with _keeping(build, number) as keeper:
+        for node in models:
+            keeper.drop(node)
+    result = run_recon_models(build, work)
+    with _keeping(build, number) as keeper:
+        for node in models:
+            keeper.move_out(node)
+        return result, keeper.parts
+
+
+@contextmanager
+def _keeping(build: Path, number: int) -> Iterator[Keeper]:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"ATTACH {literal(str(build))} AS build")
+        connection.execute("ATTACH ':memory:' AS warehouse")
+        yield Keeper(connection, build.parent, number, None)
 
 
 def _sort(nodes: list[Node]) -> tuple[list[Node], list[Node], list[Node]]:
