@@ -361,7 +361,8 @@ def test_an_invoice_is_issued_and_taken_back_and_every_file_shows_it(
     ]
     for form in billing.FORMATS:
         assert billing.render_invoices(region, env, found, DAY, form, "de-DE")
-    page = billing.render_invoices(region, env, found, DAY, "html", "de-DE").decode()
+    assert "Grund: &lt;b&gt;wrong" in billing.render_invoices(region, env, found, DAY, "html", "de-DE").decode()
+    page = billing.render_invoices(region, env, found, DAY, "html", "en-GB").decode()
     assert page.count("<article") == 2
-    assert "Grund: &lt;b&gt;wrong&lt;/b&gt; plan" in page
+    assert "Reason: &lt;b&gt;wrong&lt;/b&gt; plan" in page
     assert f"Takes back</dt><dd>{made['number']}" in page
