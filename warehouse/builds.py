@@ -196,7 +196,8 @@ class Warehouse:
         result, parts = reconcile(self.path(record.number), record.number, self._work, base)
         increment = record.increment
         if increment is not None:
-            increment = replace(increment, parts={**increment.parts, **parts})
+            found = {**increment.parts, **parts}  # of an earlier reconciliation of this build nothing stays
+            increment = replace(increment, parts={name: files for name, files in found.items() if files})
         return result, increment
 
     def _base_of_recon(self, record: BuildRecord) -> Base | None:

@@ -67,7 +67,8 @@ def reconcile(
 ) -> tuple[TransformResult, dict[str, tuple[Part, ...]]]:
     """Run and test the models of reconciliation in the file `build`, upon `base` if that was reconciled, else whole.
 
-    `work` holds `lake.duckdb`. Returns the partition files too. Raises TransformError if anything fails.
+    `work` holds `lake.duckdb`. Returns the partition files of every kept model too, none where it is a table. Raises
+    TransformError if anything fails.
     """
     nodes = [node for node in plan_of(work).nodes if is_regional(node, recon=True)]
     first, kept, rest = _sort(nodes)
@@ -107,7 +108,7 @@ def reconcile(
         open_desk(connection, build, work)
         result += run_nodes(connection, rest)
     scratch.unlink()
-    return result, {name: parts for name, parts in keeper.parts.items() if parts}
+    return result, keeper.parts
 
 
 def _reconcile_whole(
@@ -121,7 +122,7 @@ def _reconcile_whole(
     with _keeping(build, number) as keeper:
         for node in models:
             keeper.move_out(node)
-        return result, keeper.parts
+        return result, dict.fromkeys((node.name for node in models), ()) | keeper.parts
 
 
 @contextmanager

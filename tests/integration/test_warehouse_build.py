@@ -16,7 +16,7 @@ import pytest
 from regions.errors import UsageError
 from regions.ids import new_id
 from tests.support.warehouse import DAY, Bench, TradedDay, bench, digest
-from warehouse import builds
+from warehouse import builds, parts, recon_transform
 from warehouse.build_record import BuildStatus
 from warehouse.dbt_runner import TransformError
 from warehouse.inputs import InputsGoneError, RunParameters, StreamCut, write_inputs
@@ -155,6 +155,22 @@ def test_a_rerun_on_the_recorded_inputs_gives_the_same_tables(built: Built) -> N
     assert again.rerun_of == first.number
     assert digest(place.warehouse.path(again.number)) == digest(place.warehouse.path(first.number))
     assert place.warehouse.published() == first.number
+
+
+def test_reconciling_a_build_again_leaves_no_table_in_two_forms(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table may be large the first time, and small the second: then the next build must not read the first one's."""
+    warehouse, inputs = built.bench.warehouse, built.bench.inputs()
+    recon = set(recon_transform.KEPT)
+    with warehouse.lock():
+        made = warehouse.build(DAY, inputs, is_whole=True)
+        digests = []
+        for rows in (0, 10**6):
+            monkeypatch.setattr(parts, "PART_ROWS", rows)
+            made = warehouse.reconcile(made, inputs, {})
+            assert made.increment is not None
+            assert bool(recon & made.increment.parts.keys()) == (not rows)
+            digests.append(digest(warehouse.path(made.number)))
+    assert digests[0] == digests[1]
 
 
 def test_the_cut_leaves_out_events_of_later_batches(tmp_path: Path) -> None:
