@@ -95,7 +95,7 @@ def among(connection: duckdb.DuckDBPyConnection, table: str, column: str, condit
     found = connection.execute(f'SELECT min("{column}"), max("{column}") FROM {table} WHERE {condition}').fetchone()  # noqa: S608 - same
     if found is None or found[0] is None:
         return None
-    return f'"{column}" BETWEEN {literal(found[0])} AND {literal(found[1])} AND {condition}'
+    return f'"{column}" BETWEEN {literal(found[0])} AND {literal(found[1])} AND ({condition})'
 
 
 def _bring(connection: duckdb.DuckDBPyConnection, node: Node, column: str, condition: str) -> None:

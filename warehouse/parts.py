@@ -104,7 +104,7 @@ class Keeper:
         if before:
             source, made_by = self._scan(before), BUILD
             if self._has_table("base", f"superseded_{node.name}"):
-                condition += _not_superseded(node, key, "base.").replace(" WHERE ", " AND ", 1)
+                condition += f" AND {_not_superseded(node, key, 'base.')}"
         if key.grows:
             condition = among(self._connection, f"{source} AS part", key.column, condition) or "false"
         self._connection.execute(
@@ -158,7 +158,7 @@ class Keeper:
         small, large = parts[: PARTS_MAX // 2], parts[PARTS_MAX // 2 :]
         live = f"SELECT * FROM {self._scan(small)} AS part"  # noqa: S608 - same
         if self._has_table("build", f"superseded_{node.name}"):
-            live += _not_superseded(node, key, "build.")
+            live += f" WHERE {_not_superseded(node, key, 'build.')}"
         rows = self._count(live)
         self.parts[node.name] = (*large, self._copy_out(f"{node.name}-{self._number}m.parquet", live, rows))
 
@@ -173,7 +173,7 @@ class Keeper:
         """The view names no database: it must also hold where the build is opened under another name."""
         query = f"SELECT {_names(node)} FROM {self._scan(self.parts[node.name])} AS part"  # noqa: S608 - same
         if self._has_table("build", f"superseded_{node.name}"):
-            query += _not_superseded(node, key, "")
+            query += f" WHERE {_not_superseded(node, key, '')}"
         self._connection.execute(f'CREATE SCHEMA IF NOT EXISTS build."{node.schema}"')
         self.drop(node)
         self._connection.execute("USE build")
@@ -203,9 +203,10 @@ class Keeper:
 
 
 def _not_superseded(node: Node, key: Key | None, database: str) -> str:
+    """The condition that no later build made the row `part` again."""
     assert key is not None, "only rows with a key are superseded"  # noqa: S101 - holds by construction
     return (
-        f" WHERE NOT EXISTS (SELECT 1 FROM {database}parts.superseded_{node.name} AS gone "  # noqa: S608 - same
+        f"NOT EXISTS (SELECT 1 FROM {database}parts.superseded_{node.name} AS gone "  # noqa: S608 - same
         f'WHERE gone.id = part."{key.column}" AND gone.{BUILD} = part.{BUILD})'
     )
 

@@ -37,7 +37,7 @@ def post(
     from regions.region import load_region
 
     found = load_region(region)
-    posted = post_day(found, environment("reader"), environment("web"), _day(day), _day(since))
+    posted = post_day(found, environment("reader"), environment("web"), _day(day), _day(since, "--since"))
     typer.echo(posted.sentence(region) if posted else NOT_FROM_A_RERUN)
 
 
@@ -123,7 +123,7 @@ def close(
     from pipelines.internal_api import command
     from regions.region import load_region
 
-    body = {"through": parse_date(through).isoformat(), "actor": by, "reason": reason}
+    body = {"through": parse_date(through, "--through").isoformat(), "actor": by, "reason": reason}
     answer = command(load_region(region), environment("web"), "ledger/closes", body)
     typer.echo(f"the books of {region} are closed through {answer['through']}")
 
@@ -156,7 +156,11 @@ def report(
     if form in {"xlsx", "parquet"} and out is None:
         raise UsageError(f"Say with --out where the {form} file goes.")
     home = load_region(region)
-    env, days, locale = environment("reader"), (_day(since), _day(until)), locale or home.default_locale
+    env, days, locale = (
+        environment("reader"),
+        (_day(since, "--since"), _day(until, "--until")),
+        locale or home.default_locale,
+    )
     if form == "html":
         result, content = reporting.make_page(home, env, name, days, locale, livemode=live)
     else:
@@ -195,5 +199,5 @@ def _breaks_of(region: str) -> "Iterator[tuple[Region, list[Break]]]":
         yield home, load_breaks(build, record.business_date, database.execute(RESOLUTIONS))
 
 
-def _day(text: str | None) -> date | None:
-    return None if text is None else parse_date(text)
+def _day(text: str | None, option: str = "--date") -> date | None:
+    return None if text is None else parse_date(text, option)

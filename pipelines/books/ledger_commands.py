@@ -29,7 +29,7 @@ def revalue_balances(
     from regions.region import load_region
 
     home = load_region(region)
-    done = revalue_day(home, environment("reader"), environment("web"), parse_date(through))
+    done = revalue_day(home, environment("reader"), environment("web"), parse_date(through, "--through"))
     for one in done.found:
         balance, change = Money(one.balance_minor, one.currency), Money(one.adjustment_minor, home.currencies[0])
         typer.echo(f"{one.account:<32} {balance!s:>20}  {change!s:>16}  at the rate of {one.rate_date}")
@@ -66,7 +66,7 @@ def export_journals(
     from warehouse.reports.render import write_file
 
     home, env = load_region(region), environment("reader")
-    first, last = parse_date(since), parse_date(until)
+    first, last = parse_date(since, "--since"), parse_date(until, "--until")
     if first > last or (account is None) == (layout == "camt053"):
         raise UsageError("Give --since before --until, and --account with --layout camt053 only.")
     _check_day(last, published_record(home, env).business_date)
@@ -85,7 +85,7 @@ def export_journals(
 @app.command("invoices")
 def make_invoices(
     region: RegionOption,
-    month: Annotated[str, typer.Option("--month", help="Any day of it, YYYY-MM-DD.")],
+    month: Annotated[str, typer.Option("--month", help="The month, YYYY-MM, or any day of it.")],
     merchant: Annotated[str | None, typer.Option("--merchant", help="Only this merchant's.")] = None,
     by: Annotated[
         str | None, typer.Option("--issue-by", help="Issue them; the e-mail address of who does, of finance.")
@@ -112,7 +112,7 @@ def make_invoices(
         raise UsageError("Give --issue-by or --issued, not both.")
     if form == "xlsx" and out is None:
         raise UsageError("Say with --out where the xlsx file goes.")
-    home, env, day = load_region(region), environment("reader"), parse_date(month)
+    home, env, day = load_region(region), environment("reader"), _in_month(month)
     read = billing.issued if is_issued else billing.drafts
     found = read(home, env, day, livemode=live, merchant_id=merchant)
     if by is not None:
@@ -159,3 +159,8 @@ def _chart(path: Path | None) -> dict[str, str]:
 def _check_day(last: date, business_date: date) -> None:
     if last > business_date:
         raise UsageError(f"The published build is for {business_date}: it does not have all of {last}.")
+
+
+def _in_month(text: str) -> date:
+    """A day of the month that an option names, by itself or by any of its days. Raises UsageError."""
+    return parse_date(f"{text}-01" if text.count("-") == 1 else text, "--month")

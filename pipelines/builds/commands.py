@@ -80,12 +80,12 @@ def status(
         typer.echo(f"{mark} build-{record.number}  {record.business_date}  {record.status.value}{reason}")
 
 
-def parse_date(text: str) -> date:
-    """A --date option. Raises UsageError."""
+def parse_date(text: str, option: str = "--date") -> date:
+    """The date that an option gives. Raises UsageError, naming the option."""
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"--date {text!r} is no date: write YYYY-MM-DD") from error
+        raise UsageError(f"{option} {text!r} is no date: write YYYY-MM-DD") from error
 
 
 def _how(record: "BuildRecord") -> str:

@@ -1,7 +1,7 @@
 """`meridian fx …`: reference rates by hand."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
@@ -99,7 +99,7 @@ def _rates_of(region: str | None) -> RateTable:
 
 def _cross(table: RateTable, base: str, quote: str, on: str | None, at: str | None) -> CrossRate:
     if on is not None:
-        return table.cross(base, quote, table.published_on(_date(on)))
+        return table.cross(base, quote, table.published_on(parse_date(on, "--on")))
     moment = _moment(at or "")
     return table.cross(base, quote, table.published_at(moment, central_date(moment)))
 
@@ -135,13 +135,6 @@ def _decimal(text: str) -> Decimal:
         return Decimal(text)
     except InvalidOperation:
         raise UsageError(f"`{text}` is not an amount: write it like 12.34") from None
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--on: `{text}` is not a date: write it like 2026-03-01") from None
 
 
 def _moment(text: str) -> datetime:

@@ -1,15 +1,15 @@
 """`meridian lake …`."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.bootstrap import environment
+from pipelines.builds.commands import parse_date
 from pipelines.lake import quarantine_commands
-from regions.errors import UsageError
 
 if TYPE_CHECKING:
     from pipelines.lake.status import LakeStatus
@@ -39,7 +39,7 @@ def wait(
 
     found = load_region(region)
     env = environment("reader")
-    _, end = found.day_bounds(_date(day))
+    _, end = found.day_bounds(parse_date(day))
     with connect(found, found.database_url(env), "meridian lake wait") as connection:
         lake = Lake.open(found, env)
         reached = wait_for_lake(connection, lake, min(end, datetime.now(UTC)), timeout)
@@ -103,7 +103,7 @@ def maintain(
     from regions.region import load_region
     from warehouse.lake_maintain import Policy
 
-    until = _date(day) if day else None
+    until = parse_date(day) if day else None
     policy = Policy(until, timedelta(hours=keep_hours), timedelta(hours=settle_hours))
     shown = None if is_json else lambda one: typer.echo(_maintained(one))
     done = run(load_region(region), environment("lake"), policy, datetime.now(UTC), shown)
@@ -129,10 +129,3 @@ def _table(shown: "LakeStatus") -> str:
         lines.append(f"{table['name']:<22} {table['rows']:>12} {table['files']:>8} {size:>10} {table['snapshots']:>10}")
     lines += [f"{name:<22} {position}" for name, position in sorted(shown["positions"].items())]
     return "\n".join(lines)
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"--date {text!r} is no date: write YYYY-MM-DD") from error

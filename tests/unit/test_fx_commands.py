@@ -28,7 +28,7 @@ def test_the_hour_of_publication_decides_when_a_moment_is_given() -> None:
     ("arguments", "message"),
     [
         (["1", "EUR", "USD"], "either --on DATE or --at TIMESTAMP"),
-        (["1", "EUR", "USD", "--on", "1 March"], "is not a date"),
+        (["1", "EUR", "USD", "--on", "1 March"], "--on '1 March' is no date: write YYYY-MM-DD"),
         (["x", "EUR", "USD", "--on", "2026-03-01"], "is not an amount"),
         (["1.234", "EUR", "USD", "--on", "2026-03-01"], "not a whole number of minor units"),
         (["1", "RUB", "EUR", "--on", "2024-01-02"], "last quoted on 2022-03-01"),
