@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
 from regions.ids import new_id
@@ -34,13 +35,17 @@ from web.gateways.domain import (
     VoidOrder,
 )
 from web.gateways.errors import GatewayRefusedError, UnsupportedError, WebhookRejectedError
+from web.gateways.sandbox import adapter as sandbox
+from web.gateways.stripe import adapter as stripe
 
 PARAMETERS = [pytest.param(name, marks=pytest.mark.xdist_group(f"gateway-{name}")) for name in BENCHES]
 
 
 @pytest.fixture(scope="module", params=PARAMETERS)
 def bench(request: pytest.FixtureRequest, postgres_server: PostgresServer) -> Iterator[Bench]:
-    with ExitStack() as stack:
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        for adapter in (sandbox, stripe):  # a payer does not wait for a card's brand; a busy machine breaks no contract
+            patch.setattr(adapter, "DESCRIBE_DEADLINES", httpx.Timeout(30.0))
         yield stack.enter_context(open_bench(request.param, postgres_server))
 
 
@@ -381,10 +386,10 @@ def test_a_token_is_described_without_being_used(bench: Bench) -> None:
 
     card = bench.gateway.describe_token(order.payment_token)
 
+    assert (card.last4 if card else None) == ("4242" if bench.is_token_readable else None)
     assert card == bench.gateway.describe_token(order.payment_token), "looking changes nothing"
     answer = bench.gateway.authorise(order)
     assert answer.fact is Fact.CAPTURED
-    assert card is None or card.last4 == "4242"
 
 
 @pytest.mark.parametrize("token", ["tok_none", "../payments?reference=x", "tok/../..", "a b"])

@@ -53,6 +53,7 @@ def adyen_bench() -> Iterator[Bench]:
             webhooks,
             charged_minor,
             double.dispute,
+            is_token_readable=False,
             amounts=[Money(1, "EUR"), Money(700, "ISK"), Money(5000, "CLP"), Money(1200, "CVE"), Money(500, "JPY")],
         )
     client.close()

@@ -42,6 +42,7 @@ class Bench:
     webhooks: Callable[[], list[Message]]  # everything sent since the last call
     charged_minor: Callable[[str], list[int]]  # the gateway's own books: each charge of an attempt
     dispute: Callable[[str], None] | None = None
+    is_token_readable: bool = True  # whether a card can be known before it is used
     amounts: list[Money] = field(default_factory=lambda: [Money(1, "EUR"), Money(1999, "HUF"), Money(500, "JPY")])
 
     def order(
