@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -195,12 +195,22 @@ def faulty(region: Region, part: str, point: str, marker: Path) -> Iterator[subp
             await_that(f"{name} answers", lambda: answers(region.stack.region(REGION.code)["api_url"]), 30)
         yield process
     finally:
-        for child in [*psutil.Process(process.pid).children(recursive=True)] if process.poll() is None else []:
-            child.kill()
-        process.kill()
-        process.wait()
+        kill_family(process)
         region.supervisor.start(name)
         await_that(f"{name} runs again", lambda: region.supervisor.processes()[name].state == "RUNNING", 30)
+        await_that("the API answers", lambda: answers(region.stack.region(REGION.code)["api_url"]), 30)
+
+
+def kill_family(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and its children, and wait until all are gone: they hold the port that the next one needs."""
+    children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    process.kill()  # first: a master that sees a worker die makes another
+    process.wait()
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert alive == []
 
 
 @pytest.mark.parametrize(

@@ -27,12 +27,12 @@ SELECT c.key_id, c.merchant_id, c.livemode, c.kind, c.scopes, c.allowed_networks
 _KEY_COLUMNS = 8
 _NO_KEY = "This API key opens nothing: it does not exist, was revoked or has expired."
 _AUTHENTICATE = f"{_WHO} FROM caller AS c"
-# LATERAL: the setting is made before row-level security reads it. Were it not, a stored answer would stay unseen here
-# and be found when the key is claimed.
+# LATERAL and OFFSET 0 keep it a loop inside: the setting is made before row-level security reads it, whatever the
+# planner likes. Were it not, a stored answer would stay unseen here and be found when the key is claimed.
 _AUTHENTICATE_AND_FIND = f"""{_WHO}, i.fingerprint, i.locked_until, i.object_id, i.response_status, i.response_body
   FROM caller AS c LEFT JOIN LATERAL (
     SELECT * FROM idempotency_keys AS k
-     WHERE k.merchant_id = c.tenant AND k.livemode = c.livemode AND k.key = %(idempotency_key)s
+     WHERE k.merchant_id = c.tenant AND k.livemode = c.livemode AND k.key = %(idempotency_key)s OFFSET 0
   ) AS i ON true
 """  # noqa: S608 - a constant
 

@@ -3,16 +3,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from web.db.engine import driver_of
 from web.merchants.models import Merchant
 
-# It names its tenant, so it may be a transaction of its own. The row is found by the key's id first, and only then is
-# its tenant compared.
-_TOUCH_KEY = text("""
-WITH tenant AS MATERIALIZED (SELECT set_config('meridian.merchant_id', :merchant_id, true))
+_TOUCH_KEY = """
 UPDATE api_keys SET last_used_at = now()
- WHERE id = (SELECT CAST(:key_id AS text) FROM tenant)
-   AND (last_used_at IS NULL OR last_used_at < now() - make_interval(secs => :seconds))
-""")
+ WHERE id = %(key_id)s AND (last_used_at IS NULL OR last_used_at < now() - make_interval(secs => %(seconds)s))
+"""
 _MERCHANT_OF_KEY = text("SELECT merchant_id FROM api_keys WHERE hash = :hash")
 _INSERT_MERCHANT = text("""
 INSERT INTO merchants (id, name, country, settlement_currency, created_at)
@@ -32,8 +29,15 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtext('web.merchants.provision'))"
 
 
 def touch_key(connection: Connection, key_id: str, merchant_id: str, seconds: int) -> None:
-    """Mark a key as used now, unless it was marked within that many seconds."""
-    connection.execute(_TOUCH_KEY, {"key_id": key_id, "merchant_id": merchant_id, "seconds": seconds})
+    """Mark a key as used now, unless it was marked within that many seconds.
+
+    It names its tenant, for the connection may know none. In a statement of its own: in which order one statement sets
+    the tenant and lets row-level security read it is the planner's choice.
+    """
+    driver = driver_of(connection)
+    with driver.transaction():
+        driver.execute("SELECT set_config('meridian.merchant_id', %s, true)", [merchant_id])
+        driver.execute(_TOUCH_KEY, {"key_id": key_id, "seconds": seconds})
 
 
 def lock_provisioning(connection: Connection) -> None:
