@@ -160,6 +160,8 @@ def test_a_payer_gives_a_mandate_for_direct_debits_and_a_renewal_is_charged_unde
     (reference,) = set(re.findall(r"MRD-[0-9A-Z]{26}", page))
     assert "at least 14 days before each debit" in page
     assert "within eight weeks" in page
+    creditor_id = "DE98ZZZ09999999999"
+    assert f"Creditor identifier: {creditor_id}" in page
     at_bank = payer.pay(None, method="sepa_debit", save_sepa_debit="yes", email="debit@example.com").headers["Location"]
     back = shop.http.post(at_bank, data={"outcome": "pass"})
     assert "Your bank now carries out the debit" in shop.http.get(back.headers["Location"]).text, "the payer is done"
@@ -173,14 +175,18 @@ def test_a_payer_gives_a_mandate_for_direct_debits_and_a_renewal_is_charged_unde
     assert (row["status"], row["mandate"], row["mandate_reference"]) == ("active", "sepa_core", reference)
     (listed,) = shop.get(f"/v1/payment_methods?subject_id={row['subject_id']}&status=active")["data"]
     assert (listed["method"], listed["mandate_reference"], listed["card_last4"]) == ("sepa_debit", reference, None)
+    assert listed["mandate_creditor_id"] == creditor_id
 
     asked = {"payment_method_id": row["id"], "amount_minor": 900, "currency": "EUR", "reference": "SEPA-1"}
     renewal = shop.post("/v1/renewals", **asked, periods_max=1).json()
-    assert (renewal["mandate"], renewal["mandate_reference"]) == ("sepa_core", reference)
+    named = {"mandate_reference": reference, "mandate_creditor_id": creditor_id}
+    assert renewal.items() >= {"mandate": "sepa_core", **named}.items()
     while renewing.step_open(shop.worker) or renewing.step_charge(shop.worker):
         pass
     (period,) = shop.get(f"/v1/renewals/{renewal['id']}/periods")["data"]
-    assert (period["status"], "renewal.upcoming" in shop.events(renewal["id"])) == ("due", True)
+    assert period["status"] == "due"
+    (notice,) = shop.rows("SELECT data FROM outbox WHERE subject = %s AND type = 'renewal.upcoming'", renewal["id"])
+    assert notice["data"].items() >= named.items(), "the payer is told who will collect, and under which mandate"
     ready = (
         "UPDATE renewal_periods SET try_after = now(), notified_at = now() - interval '15 days' WHERE renewal_id = %s"
     )
