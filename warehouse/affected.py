@@ -71,7 +71,7 @@ def bring_history(connection: duckdb.DuckDBPyConnection, staged: Iterable[Node])
     """Add to the new rows every earlier row of the affected objects."""
     for node in staged:
         key = STAGED[node.name]
-        _bring(connection, node, key.column, rows_of(key))
+        _bring(connection, node, key.column, f"{since(connection, key)} AND {rows_of(key)}")
     _add(connection, "journal", [_ids("stg_journal_posted", "journal_id")])
 
 
@@ -84,6 +84,12 @@ def bring_sessions_of_links(connection: duckdb.DuckDBPyConnection, nodes: Mappin
 def rows_of(key: Key) -> str:
     """The condition that a row belongs to an affected object."""
     return f'"{key.column}" IN (SELECT id FROM affected_{key.kind})'  # noqa: S608 - same
+
+
+def since(connection: duckdb.DuckDBPyConnection, key: Key) -> str:
+    """The condition that a row is not older than every affected object: ids grow with time."""
+    (first,) = connection.execute(f"SELECT min(id) FROM affected_{key.kind}").fetchone() or (None,)  # noqa: S608 - same
+    return f'"{key.column}" >= {literal(first)}' if first else "false"
 
 
 def among(connection: duckdb.DuckDBPyConnection, table: str, column: str, condition: str) -> str | None:

@@ -2,6 +2,8 @@
 
 A partition file holds the rows that one build made, and never changes. A row that a later build made again is listed in
 the build's own table `parts.superseded_<model>` by key and by the build that made it; the model's view leaves it out.
+Each row of a model that may be made again carries its hash: key and hash tell whether it came out differently, and no
+other column of history is read. See ADR 0079.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warehouse.affected import among, rows_of
+from warehouse.affected import rows_of, since
 from warehouse.dbt_runner import declared_columns, literal
 from warehouse.pointer import PARTS
+from warehouse.regrouped import columns_of, drop, note_changed
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,6 +30,10 @@ PART_ROWS = (
 )
 PARTS_MAX = 48  # of one model; then the smaller half becomes one file
 BUILD: Final = "_build"
+ROW: Final = "_row"  # the hash of a row; another release of DuckDB may reckon another: then more is made again, no less
+FORM: Final = "parts with hashes"  # of partition files; builds of another form are not built upon
+# Quick to read rather than small: looking up a day's refunds in history is most of what history costs.
+_PARQUET: Final = "FORMAT parquet, COMPRESSION lz4_raw, PARQUET_VERSION v2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,54 +69,60 @@ class Keeper:
 
         Where nothing came out differently, the earlier rows stay what they are.
         """
-        new = f"SELECT {_names(node)} FROM {_table('warehouse', node)}"  # noqa: S608 - same
+        new = f"SELECT {_names(node)}, {_hash(node)} AS {ROW} FROM {_table('warehouse', node)}"  # noqa: S608 - same
         if self._base is None:
             self._write(node, new, None)
             return
         self._bring_earlier(node, key)
-        old = f"SELECT {_names(node)} FROM earlier"  # noqa: S608 - same
+        now = f'SELECT "{key.column}" AS id, {ROW}, 1 AS rows FROM ({new})'  # noqa: S608 - same
         self._connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE changed AS SELECT DISTINCT "{key.column}" AS id FROM (
-                    ({new} EXCEPT ALL {old}) UNION ALL ({old} EXCEPT ALL {new}))"""  # noqa: S608 - same
+            f"""CREATE OR REPLACE TEMP TABLE changed AS SELECT DISTINCT id FROM (
+                    SELECT id FROM ({now} UNION ALL SELECT id, {ROW}, -1 FROM earlier)
+                     GROUP BY id, {ROW} HAVING sum(rows) != 0)"""  # noqa: S608 - same
         )
+        note_changed(self._connection, node, key)
         self._write(node, f'{new} WHERE "{key.column}" IN (SELECT id FROM changed)', key)  # noqa: S608 - same
 
     def copy(self, node: Node) -> None:
         """Take over a table that is made whole each time."""
         self._make_table(node, [f"SELECT {_names(node)} FROM {_table('warehouse', node)}"])  # noqa: S608 - same
 
+    def regroup(self, node: Node, is_again: str) -> None:
+        """Keep the earlier rows of a small table but those that are made again; theirs are those in `warehouse`."""
+        kept = f"SELECT {_names(node)} FROM {_table('base', node)} WHERE ({is_again}) IS NOT TRUE"  # noqa: S608 - same
+        now = f"SELECT {_names(node)} FROM {_table('warehouse', node)} WHERE {is_again}"  # noqa: S608 - same
+        self._make_table(node, [kept, now])
+
     def drop(self, node: Node) -> None:
         """Drop the build's own table or view, if there is one: reconciliation may run again in the same build."""
-        query = (
-            "SELECT table_type FROM information_schema.tables "
-            "WHERE table_catalog = 'build' AND table_schema = ? AND table_name = ?"
-        )
-        row = self._connection.execute(query, [node.schema, node.name]).fetchone()
-        if row:
-            self._connection.execute(f"DROP {'VIEW' if row[0] == 'VIEW' else 'TABLE'} {_table('build', node)}")
+        drop(self._connection, "build", node)
 
     def move_out(self, node: Node) -> None:
         """Move a table of the build's own into a partition file, if it is large."""
         table = f"SELECT {_names(node)} FROM {_table('build', node)}"  # noqa: S608 - same
         if (rows := self._count(table)) > PART_ROWS:
-            numbered = f"SELECT *, {self._number} AS {BUILD} FROM ({table})"  # noqa: S608 - same
+            numbered = f"SELECT *, {_hash(node)} AS {ROW}, {self._number} AS {BUILD} FROM ({table})"  # noqa: S608 - same
             self.parts[node.name] = (self._copy_out(f"{node.name}-{self._number}.parquet", numbered, rows),)
             self._make_view(node, None)
 
     # ------------------------------------------------------------------------------------------------ inside
     def _bring_earlier(self, node: Node, key: Key) -> None:
-        """The affected objects' earlier rows, and the build that made each: what supersedes them asks no file again."""
+        """The hashes of the affected objects' earlier rows, and the build that made each.
+
+        What supersedes them asks no file again.
+        """
         before = self._base.get(node.name, ()) if self._base is not None else ()
-        source, made_by, condition = _table("base", node), "CAST(NULL AS INTEGER)", rows_of(key)
+        source, row, made_by, condition = _table("base", node), _hash(node), "CAST(NULL AS INTEGER)", rows_of(key)
         if before:
-            source, made_by = self._scan(before), BUILD
+            source, row, made_by = self._scan(before), ROW, BUILD
             if self._has_table("base", f"superseded_{node.name}"):
                 condition += f" AND {_not_superseded(node, key, 'base.')}"
         if key.grows:
-            condition = among(self._connection, f"{source} AS part", key.column, condition) or "false"
+            condition = f"{since(self._connection, key)} AND {condition}"
+        columns = f'"{key.column}" AS id, {row} AS {ROW}, {made_by} AS {BUILD}'
+        columns += "".join(f', "{column}"' for column in columns_of(node.name))
         self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE earlier AS SELECT {_names(node)}, {made_by} AS {BUILD} "  # noqa: S608 - same
-            f"FROM {source} AS part WHERE {condition}"
+            f"CREATE OR REPLACE TEMP TABLE earlier AS SELECT {columns} FROM {source} AS part WHERE {condition}"  # noqa: S608 - same
         )
 
     def _write(self, node: Node, new: str, key: Key | None) -> None:
@@ -117,6 +130,7 @@ class Keeper:
         before = self._base.get(node.name, ()) if self._base is not None else ()
         kept = f"SELECT {_names(node)} FROM {_table('base', node)}"  # noqa: S608 - same
         if key is not None:
+            kept = f"SELECT {_names(node)}, {_hash(node)} AS {ROW} FROM {_table('base', node)}"  # noqa: S608 - same
             kept += f' WHERE "{key.column}" NOT IN (SELECT id FROM changed)'  # noqa: S608 - same
         sources = [new] if self._base is None or before else [kept, new]
         rows = sum(self._count(source) for source in sources)
@@ -143,11 +157,9 @@ class Keeper:
         known = f"FROM base.{listed}" if self._has_table("base", f"superseded_{node.name}") else None
         unknown = f'SELECT count(*) FROM (SELECT id AS "{key.column}" FROM changed) WHERE NOT ({rows_of(key)})'  # noqa: S608 - same
         (beyond,) = self._connection.execute(unknown).fetchone() or (0,)
-        source = self._scan(before) if beyond else "earlier"  # a new row of an object that nobody called affected
-        now = (
-            f'SELECT DISTINCT "{key.column}" AS id, {BUILD} FROM {source} '  # noqa: S608 - same
-            f'WHERE "{key.column}" IN (SELECT id FROM changed)'
-        )
+        # A new row of an object that nobody called affected.
+        source = f'(SELECT "{key.column}" AS id, {BUILD} FROM {self._scan(before)})' if beyond else "earlier"  # noqa: S608 - same
+        now = f"SELECT DISTINCT id, {BUILD} FROM {source} WHERE id IN (SELECT id FROM changed)"  # noqa: S608 - same
         self._connection.execute("CREATE SCHEMA IF NOT EXISTS build.parts")
         both = f"({known}) UNION ({now})" if known else now
         self._connection.execute(f"CREATE TABLE build.{listed} AS {both}")
@@ -167,7 +179,8 @@ class Keeper:
         self._connection.execute(f'CREATE SCHEMA IF NOT EXISTS build."{node.schema}"')
         self._connection.execute(f"CREATE TABLE {_table('build', node)} ({declared_columns(node)})")
         for source in sources:
-            self._connection.execute(f"INSERT INTO {_table('build', node)} ({_names(node)}) {source}")
+            rows = f"SELECT {_names(node)} FROM ({source})"  # noqa: S608 - same
+            self._connection.execute(f"INSERT INTO {_table('build', node)} ({_names(node)}) {rows}")
 
     def _make_view(self, node: Node, key: Key | None) -> None:
         """The view names no database: it must also hold where the build is opened under another name."""
@@ -183,7 +196,7 @@ class Keeper:
     def _copy_out(self, name: str, query: str, rows: int) -> Part:
         self._folder.mkdir(exist_ok=True)
         path, staged = self._folder / name, self._folder / f".{name}.new"
-        self._connection.execute(f"COPY ({query}) TO {literal(str(staged))} (FORMAT parquet, COMPRESSION zstd)")
+        self._connection.execute(f"COPY ({query}) TO {literal(str(staged))} ({_PARQUET})")
         with staged.open("rb") as file:
             os.fsync(file.fileno())
         staged.chmod(0o444)
@@ -213,6 +226,10 @@ def _not_superseded(node: Node, key: Key | None, database: str) -> str:
 
 def _names(node: Node) -> str:
     return ", ".join(f'"{column.name}"' for column in node.columns)
+
+
+def _hash(node: Node) -> str:
+    return f"hash({_names(node)})"
 
 
 def _table(database: str, node: Node) -> str:

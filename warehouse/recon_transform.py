@@ -12,6 +12,7 @@ from warehouse import recon_affected
 from warehouse.dbt_runner import TransformResult, is_regional, literal, open_desk, plan_of, run_nodes, run_recon_models
 from warehouse.increments import Key
 from warehouse.parts import Keeper, Part
+from warehouse.regrouped import REPORTS, can_regroup, groups_of, in_groups, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,8 +71,8 @@ def reconcile(
     `work` holds `lake.duckdb`. Returns the partition files of every kept model too, none where it is a table. Raises
     TransformError if anything fails.
     """
-    nodes = [node for node in plan_of(work).nodes if is_regional(node, recon=True)]
-    first, kept, rest = _sort(nodes)
+    plan = plan_of(work)
+    first, kept, rest = _sort([node for node in plan.nodes if is_regional(node, recon=True)])
     models = [node for node in kept if not node.is_test]
     if base is None or {node.name for node in models} != set(KEPT):
         return _reconcile_whole(build, number, work, models)
@@ -102,6 +103,10 @@ def reconcile(
         )
         for node in models:
             keeper.replace(node, KEPT[node.name])
+        again, rest = _sort_reports(rest)
+        read = {node.name: node for node in plan.nodes if not node.is_test}
+        for report, tests in again:
+            result += _regroup(connection, keeper, report, tests, read)
         connection.execute("USE memory")
         for name in ("warehouse", "build", "lake", "whole"):
             connection.execute(f"DETACH {name}")
@@ -109,6 +114,26 @@ def reconcile(
         result += run_nodes(connection, rest)
     scratch.unlink()
     return result, keeper.parts
+
+
+def _sort_reports(nodes: list[Node]) -> tuple[list[tuple[Node, list[Node]]], list[Node]]:
+    """Reports that are made again by group, each with the tests that hold by group; all other nodes."""
+    reports = [node for node in nodes if can_regroup(node)]
+    found = [(node, [test for test in nodes if test.name in REPORTS[node.name].tests]) for node in reports]
+    taken = {node.id for report, tests in found for node in (report, *tests)}
+    return found, [node for node in nodes if node.id not in taken]
+
+
+def _regroup(
+    connection: duckdb.DuckDBPyConnection, keeper: Keeper, node: Node, tests: list[Node], read: Mapping[str, Node]
+) -> TransformResult:
+    """Make those groups of a report again in which something changed."""
+    report = REPORTS[node.name]
+    groups = groups_of(connection, report)
+    show(connection, report, groups, read)
+    result = run_nodes(connection, [node, *tests])
+    keeper.regroup(node, in_groups(report.column, report, groups))
+    return result
 
 
 def _reconcile_whole(

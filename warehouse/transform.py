@@ -13,7 +13,7 @@ from warehouse.affected import bring_history, bring_sessions_of_links, find_affe
 from warehouse.dbt_runner import TransformResult, is_regional, literal, open_desk, plan_of, run_nodes
 from warehouse.increments import LINKS, TRADE, Pass, sort_nodes
 from warehouse.inputs import Consumed, Inputs, RunParameters, within, write_inputs
-from warehouse.parts import Keeper, Part
+from warehouse.parts import FORM, Keeper, Part
 from warehouse.pointer import PARTS
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class InconsistentSliceError(Exception):
 
 def settings_of(run: RunParameters, work: Path) -> tuple[str, ...]:
     """What two builds must share for one to be built upon the other."""
-    return (plan_of(work).fingerprint, run.region, run.timezone, run.default_currency)
+    return (plan_of(work).fingerprint, FORM, run.region, run.timezone, run.default_currency)
 
 
 def is_prefix(base: Inputs, inputs: Inputs) -> bool:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from regions.ids import new_id, parse_id
 from web.db.scope import Scope
@@ -43,7 +42,6 @@ def create(scope: Scope, wanted: CreateRenewal) -> Renewal:
         on_unpaid=wanted.on_unpaid,
         mandate=None,
         mandate_reference=None,
-        mandate_creditor_id=None,
         starts_at=starts_at,
         status="active",
         ended_reason=None,
@@ -147,8 +145,7 @@ def end_unpaid(scope: Scope, renewal_id: str, number: int) -> None:
 def charging(scope: Scope, renewal: Renewal, payment_method_id: str | None) -> Renewal:
     """The renewal with another method to charge, under the mandate of its kind. Raises InvalidTermsError."""
     if payment_method_id is None:
-        nothing: dict[str, Any] = dict.fromkeys(("mandate", "mandate_reference", "mandate_creditor_id"))
-        return replace(renewal, payment_method_id=None, refused_code=None, **nothing)
+        return replace(renewal, payment_method_id=None, refused_code=None, mandate=None, mandate_reference=None)
     method = repository.chargeable(scope, payment_method_id)
     if method is None:
         raise _refusal("payment_method_id", "is no payment method that can be charged")
@@ -165,7 +162,6 @@ def charging(scope: Scope, renewal: Renewal, payment_method_id: str | None) -> R
         mandate=mandate.scheme,
         mandate_reference=method.mandate_reference
         or mandate_reference(parse_id(renewal.id).ulid, mandate.reference_length_max),
-        mandate_creditor_id=method.mandate_creditor_id or mandate.creditor_id,
     )
 
 

@@ -2,9 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.opened import open_shop
 from tests.support.postgres import PostgresServer
-from tests.support.shop import Shop
+from tests.support.shop import Shop, open_shop
 
 
 @pytest.fixture(scope="session")
