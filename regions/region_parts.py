@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from regions.creditor_id import is_creditor_id
 from regions.money import EXPONENTS, Money
 from regions.toml_reader import TomlReader
 
 _NAME = r"[a-z][a-z0-9_]*"
+_CREDITOR_ID = "DE98ZZZ09999999999"
 
 
 class ScaRule(StrEnum):
@@ -91,7 +93,8 @@ class Mandate:
     """Under which rules a saved method of one kind is charged without its payer.
 
     The payer is told so many hours before; an amount above `ceiling_minor` (0: none) takes the payer's second factor.
-    Where `reference_length_max` is not 0, each mandate has a reference of its own, no longer than that.
+    Where `reference_length_max` is not 0, each mandate has a reference of its own, no longer than that. A SEPA scheme
+    names the creditor, the region's company, by its identifier.
     """
 
     method: str
@@ -101,6 +104,7 @@ class Mandate:
     reference_length_max: int
     legal_basis: str
     source: str
+    creditor_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +185,26 @@ def read_payouts(table: TomlReader) -> PayoutAccount:
 
 def read_mandate(table: TomlReader) -> Mandate:
     """Mandate, read from its table."""
+    scheme = table.text("scheme", pattern=_NAME)
     mandate = Mandate(
         method=table.text("method", pattern=_NAME),
-        scheme=table.text("scheme", pattern=_NAME),
+        scheme=scheme,
         notice_hours=table.integer("notice_hours", minimum=0),
         ceiling_minor=table.integer("ceiling_minor", minimum=0),
         reference_length_max=table.integer("reference_length_max", minimum=0),
         legal_basis=table.text("legal_basis"),
         source=table.text("source", pattern=r"https://\S+"),
+        creditor_id=_read_creditor_id(table) if scheme.startswith("sepa_") else None,
     )
     table.finish()
     return mandate
+
+
+def _read_creditor_id(table: TomlReader) -> str:
+    creditor_id = table.text("creditor_id")
+    if not is_creditor_id(creditor_id):
+        table.refuse("creditor_id", f"is {creditor_id!r}, no SEPA creditor identifier (one is {_CREDITOR_ID})")
+    return creditor_id
 
 
 def read_residency(table: TomlReader) -> Residency:

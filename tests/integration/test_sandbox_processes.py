@@ -14,6 +14,8 @@ import pytest
 from tests.support.postgres import PostgresServer
 from tests.support.sandbox import API_KEYS, environment, sandbox_database
 
+HOLD_SECONDS = 5
+
 
 def run(module: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", module]
@@ -66,12 +68,12 @@ def test_gunicorn_stops_with_one_sentence(postgres_server: PostgresServer) -> No
 
 @pytest.fixture
 def served(postgres_server: PostgresServer) -> Iterator[str]:
-    """The base URL of a gunicorn that holds late answers for three seconds."""
+    """The base URL of a gunicorn that holds late answers for HOLD_SECONDS."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         base_url = f"http://127.0.0.1:{probe.getsockname()[1]}"
     with sandbox_database(postgres_server.url) as url:
-        env = environment(url, SANDBOX_URL=base_url, SANDBOX_HOLD_SECONDS="3")
+        env = environment(url, SANDBOX_URL=base_url, SANDBOX_HOLD_SECONDS=str(HOLD_SECONDS))
         options = ["--bind", base_url.removeprefix("http://"), "--worker-class", "gthread", "--threads", "8"]
         command = [sys.executable, "-m", "gunicorn", *options, "--log-level", "warning", "web.sandbox.wsgi:app"]
         process = subprocess.Popen(command, env={"PATH": os.environ["PATH"], **env})
@@ -95,21 +97,20 @@ def await_healthy(base_url: str, process: subprocess.Popen[bytes], timeout_secon
         time.sleep(0.05)
 
 
-def charge(client: httpx.Client, number: str, reference: str) -> httpx.Response:
+def charge(client: httpx.Client, number: str, reference: str, timeout: float = HOLD_SECONDS - 1) -> httpx.Response:
     card = {"account": "MeridianEU", "number": number, "exp_month": "12", "exp_year": "34", "cvc": "123"}
     token = client.post("/frame/tokens", json=card).json()["token"]
     order = {"reference": reference, "amount_minor": 500, "currency": "EUR", "payment_token": token, "three_ds": "none"}
-    return client.post("/v1/payments", json=order, headers={"Idempotency-Key": reference})
+    return client.post("/v1/payments", json=order, headers={"Idempotency-Key": reference}, timeout=timeout)
 
 
 def test_a_caller_that_gives_up_was_charged_and_others_are_served_meanwhile(served: str) -> None:
     headers = {"Authorization": f"Bearer {API_KEYS['eu']}"}
     with (
-        httpx.Client(base_url=served, headers=headers, timeout=1, trust_env=False) as impatient,
-        httpx.Client(base_url=served, headers=headers, timeout=2.5, trust_env=False) as other,
+        httpx.Client(base_url=served, headers=headers, timeout=HOLD_SECONDS - 1, trust_env=False) as other,
         ThreadPoolExecutor(4) as threads,
     ):
-        lost = [threads.submit(charge, impatient, "4000000000000341", f"att_lost_{n}") for n in range(4)]
+        lost = [threads.submit(charge, other, "4000000000000341", f"att_lost_{n}", timeout=1) for n in range(4)]
         assert charge(other, "4242424242424242", "att_other").json()["status"] == "captured"
         for number, late in enumerate(lost):
             with pytest.raises(httpx.ReadTimeout):

@@ -16,8 +16,9 @@ from pipelines.retention.planning import make_plan
 from pipelines.retention.running import run
 from pipelines.retention.store import Stored
 from regions.region import Region, load_region
+from tests.support.opened import open_shop
 from tests.support.postgres import PostgresServer
-from tests.support.shop import DECLINE, SUCCEED, Shop, open_shop
+from tests.support.shop import DECLINE, SUCCEED, Shop
 from tests.support.stream import REPOSITORY, Stream, running_broker, stream_on
 
 

@@ -12,8 +12,6 @@ from typing import Any, cast
 
 import httpx
 import orjson
-import psycopg
-from psycopg.rows import DictRow, dict_row
 
 from pipelines.books.posting import Live, carry_out, plan
 from pipelines.books.wanted import WantedPosting
@@ -97,7 +95,6 @@ class World:
 
     shop: Shop
     merchants: list[str]
-    admin: psycopg.Connection[DictRow]
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
     lines: dict[str, tuple[str, Line]] = field(default_factory=dict)  # of reports that arrived: subject → gateway, line
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)  # of bank statements: subject → fact
@@ -110,10 +107,9 @@ class World:
         """A merchant of its own at the same servers; what lies unsettled at the gateway is nobody's of this world."""
         merchant_id, key = shop.database.add_merchant()
         mine = replace(shop, database=replace(shop.database, merchant_id=merchant_id, secret_key=key))
-        admin = psycopg.connect(shop.database.url, autocommit=True, row_factory=dict_row)
-        before = cls(mine, [merchant_id], admin)
+        before = cls(mine, [merchant_id])
         before.close_batches()
-        return cls(mine, [merchant_id], admin, batches=before.batches)
+        return cls(mine, [merchant_id], batches=before.batches)
 
     # What people do
 
@@ -193,7 +189,7 @@ class World:
             if one.fact["type"] == "settlement" and one.fact["gross_minor"] and one.fact["item_id"] is None:
                 self.unexplained[one.fact["gross_currency"]] -= one.fact["gross_minor"]
         wanted += [WantedPosting(subject, None, livemode=False, fact=fact) for subject, fact in self.entries.items()]
-        live = [Live(**row) for row in self.rows(_LIVE, [one.subject_id for one in wanted])]
+        live = [Live(**row) for row in self.shop.rows(_LIVE, [one.subject_id for one in wanted])]
         todo = plan(self.shop.worker.region, wanted, live, cast("Any", None))
 
         def command(path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -207,7 +203,7 @@ class World:
     def _items(self) -> dict[tuple[str, str], tuple[str, str]]:
         """What is booked, by how a report names it: (merchant, item)."""
         found: dict[tuple[str, str], tuple[str, str]] = {}
-        for row in self.rows(_ITEMS, self.merchants):
+        for row in self.shop.rows(_ITEMS, self.merchants):
             match row["kind"]:
                 case "payment":
                     found["Settled", row["attempt_id"]] = row["merchant_id"], row["source_id"]
@@ -243,13 +239,9 @@ class World:
 
     # What judges
 
-    def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
-        """Rows as the superuser sees them, by one connection for all the many questions."""
-        return self.admin.execute(statement, values).fetchall()
-
     def tries(self) -> list[dict[str, Any]]:
         """Every attempt with its payment and link."""
-        return self.rows(_TRIES, self.merchants[0])
+        return self.shop.rows(_TRIES, self.merchants[0])
 
     def known(self, tries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """What the gateway itself has of these attempts, by attempt; never more than one payment of each."""
@@ -266,14 +258,14 @@ class World:
     def books(self) -> dict[str, dict[str, int]]:
         """Balances by currency and account, of this world's merchants and of the platform since it began."""
         held: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-        for row in self.rows(_BALANCES, self.merchants, house_id("eu"), self.since):
+        for row in self.shop.rows(_BALANCES, self.merchants, house_id("eu"), self.since):
             held[row["currency"]][row["account"]] = row["n"]
         return held
 
     def moved(self) -> dict[str, dict[str, int]]:
         """What payments and payouts say has moved, by currency."""
-        found = {row["currency"]: {**row, "paid_out": 0} for row in self.rows(_MOVED, self.merchants[0])}
-        for row in self.rows(_PAID_OUT, self.merchants[0]):
+        found = {row["currency"]: {**row, "paid_out": 0} for row in self.shop.rows(_MOVED, self.merchants[0])}
+        for row in self.shop.rows(_PAID_OUT, self.merchants[0]):
             found[row["currency"]]["paid_out"] = row["n"]
         return found
 
@@ -282,7 +274,7 @@ class World:
         return {row["name"] for row in self.shop.rows(_JOURNALS, self.merchants)}
 
     def lopsided(self) -> list[Any]:
-        return self.rows(_LOPSIDED, self.merchants)
+        return self.shop.rows(_LOPSIDED, self.merchants)
 
 
 def _moment(at: datetime) -> str:

@@ -5,35 +5,24 @@ Webhooks, the resolver and the passing of time happen when a test says so: nothi
 
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import psycopg
+from psycopg.rows import DictRow
 
-from regions.region import load_region
-from tests.support.postgres import PostgresServer
-from tests.support.regional import RegionDatabase, region_on
-from tests.support.sandbox import sandbox_database
-from tests.support.serving import free_port, serving
-from web.app import create_app
+from tests.support.regional import RegionDatabase
 from web.background import capturing, housekeeping, inbox, resolver
-from web.db.engine import Database
-from web.gateways.sandbox.adapter import SandboxGateway, SandboxSettings
 from web.sandbox import clockwork
-from web.sandbox.app import create_app as create_sandbox
 from web.sandbox.database import Database as SandboxDatabase
 from web.sandbox.settings import Settings as SandboxProcessSettings
 from web.sandbox.webhooks.delivery import Courier
-from web.settings import Settings
 from web.wiring import Wiring
 
-READ_SECONDS = 0.6  # our deadline for an answer …
-HOLD_SECONDS = 1.5  # … and when the sandbox answers that means to be late
 NOT_FOUND_AFTER = timedelta(seconds=20)
 CONTROL_KEY = "control-key-of-tests"
 _RESOLVED = ("attempts", "refunds", "captures", "voids")
@@ -112,13 +101,15 @@ class Shop:
     courier: Courier
     sandbox_settings: SandboxProcessSettings
     sandbox_database: SandboxDatabase
+    admin: psycopg.Connection[DictRow]
 
     @property
     def api(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.database.secret_key}"}
 
     def create_link(self, amount_minor: int = 1999, **fields: Any) -> dict[str, Any]:
-        body = {"amount_minor": amount_minor, "currency": "EUR", "reference": "INV-1"} | fields
+        currency = self.worker.region.currencies[0]
+        body = {"amount_minor": amount_minor, "currency": currency, "reference": "INV-1"} | fields
         answer = self.http.post(f"{self.web_url}/v1/links", json=body, headers=self.api)
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
@@ -166,7 +157,7 @@ class Shop:
 
     def sandbox_payments(self, attempt_id: str) -> list[dict[str, Any]]:
         """What the PSP itself knows about an attempt."""
-        key = self.database.env["SANDBOX_API_KEY_EU"]
+        key = self.database.env[f"SANDBOX_API_KEY_{self.database.region.upper()}"]
         answer = self.http.get(
             f"{self.sandbox_url}/v1/payments",
             params={"reference": attempt_id},
@@ -175,15 +166,11 @@ class Shop:
         return list(answer.json()["data"])
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
-        """Rows as the superuser sees them."""
-        with self.database.connect("postgres") as connection:
-            cursor = connection.execute(statement, values)
-            names = [column.name for column in cursor.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        """Rows as the superuser sees them, by one connection for all the many questions."""
+        return self.admin.execute(statement, values).fetchall()
 
     def execute(self, statement: str, *values: object) -> None:
-        with self.database.connect("postgres") as connection:
-            connection.execute(statement, values)
+        self.admin.execute(statement, values)
 
     def race(self, lock: str, object_id: str, calls: Sequence[Callable[[], Any]]) -> list[Any]:
         """Make calls that all want one row meet there: the row is held until every one of them waits for it."""
@@ -260,60 +247,3 @@ class Shop:
     def age_attempt(self, attempt_id: str) -> None:
         """Pretend that an attempt was sent longer ago than the gateway's stated delay."""
         self.execute("UPDATE attempts SET created_at = created_at - interval '1 hour' WHERE id = %s", attempt_id)
-
-
-def sandbox_environment(database: RegionDatabase, sandbox_database_url: str, web_url: str, url: str) -> dict[str, str]:
-    names = ("SANDBOX_API_KEY_EU", "SANDBOX_WEBHOOK_SECRET_EU")
-    return {
-        "SANDBOX_DATABASE_URL": sandbox_database_url,
-        "SANDBOX_URL": url,
-        "SANDBOX_CONTROL_KEY": CONTROL_KEY,
-        "SANDBOX_HOLD_SECONDS": str(HOLD_SECONDS),
-        "SANDBOX_PENDING_SECONDS": "0",
-        "API_BASE_URL_EU": web_url,
-        **{name: database.env[name] for name in names},
-    }
-
-
-@contextmanager
-def open_shop(server: PostgresServer) -> Iterator[Shop]:
-    """Start it all on free ports and throw-away databases."""
-    web_port, sandbox_port = free_port(), free_port()
-    web_url, sandbox_url = f"http://127.0.0.1:{web_port}", f"http://127.0.0.1:{sandbox_port}"
-    with region_on(server, "eu") as region_database, sandbox_database(server.url) as psp_url:
-        env = region_database.env | {"API_BASE_URL_EU": web_url, "SANDBOX_URL": sandbox_url}
-        database = replace(region_database, env=env)
-        region = load_region("eu")
-        settings = Settings.from_environment(region, env)
-        gateways = {
-            account.name: SandboxGateway(
-                SandboxSettings(
-                    base_url=sandbox_url,
-                    account=account.account,
-                    api_key=region.sandbox_api_key(env, account.name),
-                    webhook_secret=region.sandbox_webhook_secret(env, account.name),
-                    not_found_after=NOT_FOUND_AFTER,
-                    deadlines=httpx.Timeout(2.0, read=READ_SECONDS),
-                ),
-            )
-            for account in region.gateways
-        }
-        app = create_app(region, settings, gateways)
-        worker_settings = Settings.from_environment(region, database.env_for("worker"))
-        worker_database = Database(worker_settings.database_url, application_name="worker-tests", pool_size=4)
-        worker = replace(app.extensions["meridian"], settings=worker_settings, database=worker_database)
-        psp = SandboxProcessSettings.from_environment(sandbox_environment(database, psp_url, web_url, sandbox_url))
-        psp_database = SandboxDatabase(psp.database_url)
-        courier = Courier(psp, psp_database)
-        try:
-            with (
-                serving(create_sandbox(psp, psp_database), sandbox_port),
-                serving(app, web_port),
-                httpx.Client(timeout=20, trust_env=False) as http,
-            ):
-                yield Shop(database, web_url, sandbox_url, http, worker, courier, psp, psp_database)
-        finally:
-            courier.close()
-            psp_database.close()
-            worker_database.dispose()
-            app.extensions["meridian"].database.dispose()

@@ -130,7 +130,7 @@ def test_every_language_can_say_everything(language: str) -> None:
     t = texts_for(language)
 
     for key in t.texts:
-        mandate = {"creditor": "C", "reference": "R", "days": "14", "ceiling": "15"}
+        mandate = {"creditor": "C", "creditor_id": "I", "reference": "R", "days": "14", "ceiling": "15"}
         assert t(key, merchant="M", amount="A", date="D", id="I", least="L", most="M", **mandate)
     assert t.failure("card_declined") != t.failure("no_such_code") == t.failure(None)
 
@@ -153,7 +153,13 @@ def test_a_language_that_misses_a_text_stops_the_process(monkeypatch: pytest.Mon
     ("code", "method", "locale", "scheme", "says"),
     [
         ("eu", "card", "en-IE", "stored_credential", ["Save this card", "Shop"]),
-        ("eu", "sepa_debit", "de-DE", "sepa_core", ["Meridian Payments Europe GmbH", "14 Tage", "MRD-", "acht Wochen"]),
+        (
+            "eu",
+            "sepa_debit",
+            "de-DE",
+            "sepa_core",
+            ["Meridian Payments Europe GmbH", "14 Tage", "MRD-", "DE98ZZZ09999999999"],
+        ),
         ("in", "upi", "en-IN", "upi_autopay", ["UPI AutoPay", "at least 1 day", "₹15,000.00"]),
         ("in", "upi", "hi-IN", "upi_autopay", ["UPI AutoPay", "₹15,000.00"]),
     ],

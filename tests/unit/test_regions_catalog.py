@@ -182,6 +182,22 @@ BROKEN = {
         "the law",
         r"retention\[7\].source is 'the law'",
     ),
+    "creditor with wrong digits": (
+        "DE98ZZZ",
+        "DE97ZZZ",
+        r"mandates\[1\].creditor_id is 'DE97ZZZ09999999999', no",
+    ),
+    "creditor of no form": (
+        '"DE98ZZZ09999999999"',
+        '"DE 98"',
+        r"mandates\[1\].creditor_id is 'DE 98', no SEPA",
+    ),
+    "SEPA without creditor": ("creditor_id", "# creditor_id", r"mandates\[1\].creditor_id is missing"),
+    "creditor where none is named": (
+        "reference_length_max = 0",
+        'reference_length_max = 0\ncreditor_id = "DE98ZZZ09999999999"',
+        r"mandates\[0\].creditor_id is unknown",
+    ),
     "retention as a table": ("[[retention]]", "[retention]", "is not TOML"),
     "not TOML": ('code = "eu"', "code = eu", "is not TOML"),
 }

@@ -7,6 +7,7 @@ from regions.ids import parse_id
 from regions.money import Money
 from regions.money_text import show_money
 from regions.region import Region
+from regions.region_parts import Mandate
 from web.checkout.models import Merchant, Session, Visit
 from web.checkout.texts import texts_for
 from web.db.scope import Scope
@@ -51,12 +52,13 @@ def agreement(region: Region, merchant: Merchant, session: Session, method: str)
     if mandate is None or method not in _SAVED:
         return None
     reference = mandate_reference(parse_id(session.id).ulid, mandate.reference_length_max)
-    places = {"merchant": merchant.name, "creditor": _creditor(region), "reference": reference or ""}
+    places = {"merchant": merchant.name, **_creditor(region, mandate), "reference": reference or ""}
     if mandate.notice_hours:
         places["days"] = str(max(1, mandate.notice_hours // _HOURS_A_DAY))
     if mandate.ceiling_minor:
         places["ceiling"] = show_money(Money(mandate.ceiling_minor, session.currency), session.locale)
-    return Agreement(method, mandate.scheme, texts_for(session.locale)(_SAVED[method], **places), reference)
+    words = texts_for(session.locale)(_SAVED[method], **places)
+    return Agreement(method, mandate.scheme, words, reference, mandate.creditor_id)
 
 
 def _once(region: Region, seen: Visit, method: str) -> str | None:
@@ -64,9 +66,10 @@ def _once(region: Region, seen: Visit, method: str) -> str | None:
     if mandate is None or key is None:
         return None
     reference = mandate_reference(parse_id(seen.session.id).ulid, mandate.reference_length_max) or ""
-    places = {"merchant": seen.merchant.name, "creditor": _creditor(region), "reference": reference}
+    places = {"merchant": seen.merchant.name, **_creditor(region, mandate), "reference": reference}
     return texts_for(seen.session.locale)(key, **places)
 
 
-def _creditor(region: Region) -> str:
-    return region.legal_home.partition(",")[0]
+def _creditor(region: Region, mandate: Mandate) -> dict[str, str]:
+    """Who collects: the region's company, and its identifier where the scheme has them."""
+    return {"creditor": region.legal_home.partition(",")[0], "creditor_id": mandate.creditor_id or ""}

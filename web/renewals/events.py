@@ -29,7 +29,9 @@ def updated(scope: Scope, renewal: Renewal) -> None:
 def upcoming(scope: Scope, renewal: Renewal, period: Period, charge_after: datetime) -> None:
     """`renewal.upcoming`: the notice that the mandate asks for; nothing is charged before `charge_after`."""
     moments = {"due_at": period.due_at, "charge_after": charge_after, "notified_at": scope.now}
-    _tell(scope, "renewal.upcoming", renewal, period, {name: timestamp(at) for name, at in moments.items()})
+    named = {"mandate_reference": renewal.mandate_reference, "mandate_creditor_id": renewal.mandate_creditor_id}
+    told = _present(named) | {name: timestamp(at) for name, at in moments.items()}
+    _tell(scope, "renewal.upcoming", renewal, period, told)
 
 
 def charge_failed(scope: Scope, renewal: Renewal, period: Period, code: str, next_try_at: datetime | None) -> None:

@@ -28,6 +28,7 @@ class Renewal:
     on_unpaid: str
     mandate: str | None
     mandate_reference: str | None
+    mandate_creditor_id: str | None
     starts_at: datetime
     status: str
     ended_reason: str | None
@@ -77,6 +78,7 @@ class Chargeable:
     gateway_saved_id: str = field(repr=False)
     method: str
     mandate_reference: str | None
+    mandate_creditor_id: str | None
     subject_id: str
     locale: str
     retention_class: str

@@ -17,7 +17,8 @@ _OPEN = ", ".join(f"'{status.value}'" for status in OPEN_PERIODS)
 _MADE = tuple(field.name for field in fields(Renewal) if field.name not in {"merchant_id", "livemode", "ended_at"})
 _CHANGED = (
     "subject_id", "payment_method_id", "refused_code", "collection", "amount_minor", "description", "periods_max",
-    "mandate", "mandate_reference", "status", "ended_reason", "ended_at", "next_number", "next_opens_at",
+    "mandate", "mandate_reference", "mandate_creditor_id", "status", "ended_reason", "ended_at", "next_number",
+    "next_opens_at",
 )  # fmt: skip
 _MOVED = (
     "status", "link_id", "payment_id", "tries", "outages", "notified_at", "try_after", "failure_code", "link_reason",
@@ -80,8 +81,9 @@ SELECT p.renewal_id, p.number, p.merchant_id, p.livemode, '' AS gateway FROM ren
  ORDER BY p.link_expires_at LIMIT 1 FOR UPDATE OF p SKIP LOCKED
 """)
 _CHARGEABLE = text("""
-SELECT m.gateway, m.gateway_saved_id, m.method, m.mandate_reference, m.subject_id, m.consent_locale AS locale,
-       s.payer ->> 'retention_class' AS retention_class, s.payer ->> 'ciphertext' AS ciphertext
+SELECT m.gateway, m.gateway_saved_id, m.method, m.mandate_reference, m.mandate_creditor_id, m.subject_id,
+       m.consent_locale AS locale, s.payer ->> 'retention_class' AS retention_class,
+       s.payer ->> 'ciphertext' AS ciphertext
   FROM saved_methods m JOIN attempts a ON a.id = m.attempt_id JOIN payments p ON p.id = a.payment_id
   JOIN checkout_sessions s ON s.id = p.session_id
  WHERE m.id = :id AND m.livemode = :livemode AND m.status = 'active' AND m.gateway_saved_id IS NOT NULL

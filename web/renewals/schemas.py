@@ -89,6 +89,7 @@ class RenewalObject(Shown):
     on_unpaid: Literal["continue", "end"] = doc("What an unpaid period means.", "continue")
     mandate: str | None = doc("Under which scheme the method is charged.", "stored_credential")
     mandate_reference: str | None = doc("The mandate's own reference, where the scheme has one.", None)
+    mandate_creditor_id: str | None = doc("Who collects, as the mandate names it, where the scheme does (SEPA).", None)
     starts_at: datetime = doc("When the first period is due (RFC 3339, UTC).", "2026-04-14T09:26:53.589793Z")
     next_due_at: datetime | None = doc("When the next period is due (RFC 3339, UTC).", "2026-05-14T09:26:53.589793Z")
     ended_reason: str | None = doc("Why it has ended.", None)

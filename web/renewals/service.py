@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from regions.ids import new_id, parse_id
 from web.db.scope import Scope
@@ -42,6 +43,7 @@ def create(scope: Scope, wanted: CreateRenewal) -> Renewal:
         on_unpaid=wanted.on_unpaid,
         mandate=None,
         mandate_reference=None,
+        mandate_creditor_id=None,
         starts_at=starts_at,
         status="active",
         ended_reason=None,
@@ -145,7 +147,8 @@ def end_unpaid(scope: Scope, renewal_id: str, number: int) -> None:
 def charging(scope: Scope, renewal: Renewal, payment_method_id: str | None) -> Renewal:
     """The renewal with another method to charge, under the mandate of its kind. Raises InvalidTermsError."""
     if payment_method_id is None:
-        return replace(renewal, payment_method_id=None, refused_code=None, mandate=None, mandate_reference=None)
+        nothing: dict[str, Any] = dict.fromkeys(("mandate", "mandate_reference", "mandate_creditor_id"))
+        return replace(renewal, payment_method_id=None, refused_code=None, **nothing)
     method = repository.chargeable(scope, payment_method_id)
     if method is None:
         raise _refusal("payment_method_id", "is no payment method that can be charged")
@@ -162,6 +165,7 @@ def charging(scope: Scope, renewal: Renewal, payment_method_id: str | None) -> R
         mandate=mandate.scheme,
         mandate_reference=method.mandate_reference
         or mandate_reference(parse_id(renewal.id).ulid, mandate.reference_length_max),
+        mandate_creditor_id=method.mandate_creditor_id or mandate.creditor_id,
     )
 
 

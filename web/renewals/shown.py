@@ -31,6 +31,7 @@ def renewal_json(scope: Scope, renewal: Renewal) -> dict[str, Any]:
         "on_unpaid": renewal.on_unpaid,
         "mandate": renewal.mandate,
         "mandate_reference": renewal.mandate_reference,
+        "mandate_creditor_id": renewal.mandate_creditor_id,
         "starts_at": timestamp(renewal.starts_at),
         "next_due_at": _at(next_due_at(scope, renewal)),
         "ended_reason": renewal.ended_reason,

@@ -16,6 +16,7 @@ class SavedMethod:
     status: str
     mandate: str
     mandate_reference: str | None
+    mandate_creditor_id: str | None
     consented_at: datetime
     created_at: datetime
     deleted_at: datetime | None
@@ -23,12 +24,13 @@ class SavedMethod:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What saving a method agrees to: the words shown, and the mandate's reference where its scheme has one."""
+    """What saving a method agrees to: words shown; the mandate's reference and creditor where its scheme has them."""
 
     method: str
     scheme: str
     words: str
     reference: str | None
+    creditor_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,10 @@ ON CONFLICT (merchant_id, livemode) DO UPDATE SET is_offered = excluded.is_offer
 """)
 _INSERT = text("""
 INSERT INTO saved_methods (id, merchant_id, livemode, subject_id, attempt_id, gateway, method, status, mandate,
-                           mandate_reference, consent_locale, consent_sha256, consented_at, created_at)
+                           mandate_reference, mandate_creditor_id, consent_locale, consent_sha256, consented_at,
+                           created_at)
 VALUES (:id, :merchant_id, :livemode, :subject_id, :attempt_id, :gateway, :method, 'pending', :mandate,
-        :mandate_reference, :consent_locale, :consent_sha256, :now, :now)
+        :mandate_reference, :mandate_creditor_id, :consent_locale, :consent_sha256, :now, :now)
 """)
 _FOLLOW = text("""
 UPDATE saved_methods SET attempt_id = :attempt_id, gateway = :gateway WHERE attempt_id = :before AND status = 'pending'

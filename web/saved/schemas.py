@@ -48,6 +48,7 @@ class SavedMethodObject(Shown):
     gateway: str = doc("Where it is kept.", "sandbox")
     mandate: str = doc("Under which scheme it may be charged.", "stored_credential")
     mandate_reference: str | None = doc("The mandate's own reference, where its scheme has one.", None)
+    mandate_creditor_id: str | None = doc("Who collects, as the mandate names it, where its scheme does (SEPA).", None)
     livemode: bool = doc("True if it moves real money.", False)
     consented_at: datetime = doc("When the payer agreed (RFC 3339, UTC).", "2026-03-14T09:26:53.589793Z")
     deleted_at: datetime | None = doc("When it was deleted (RFC 3339, UTC).", None)
@@ -74,6 +75,7 @@ def saved_json(found: SavedMethod) -> dict[str, Any]:
         "gateway": found.gateway,
         "mandate": found.mandate,
         "mandate_reference": found.mandate_reference,
+        "mandate_creditor_id": found.mandate_creditor_id,
         "livemode": found.livemode,
         "consented_at": timestamp(found.consented_at),
         "deleted_at": None if found.deleted_at is None else timestamp(found.deleted_at),

@@ -24,6 +24,7 @@ def consent(scope: Scope, attempt_id: str, subject_id: str, gateway: str, agreed
             "method": agreed.method,
             "mandate": agreed.scheme,
             "mandate_reference": agreed.reference,
+            "mandate_creditor_id": agreed.creditor_id,
             "consent_locale": locale,
             "consent_sha256": hashlib.sha256(agreed.words.encode()).hexdigest(),
         },

@@ -2,8 +2,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.opened import open_shop
 from tests.support.postgres import PostgresServer
-from tests.support.shop import Shop, open_shop
+from tests.support.shop import Shop
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,9 @@
 One life with everything in it and a slice of drawn ones here; `make campaign` runs 2,000 sequences.
 """
 
+import time
 from functools import partial
+from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -62,8 +64,15 @@ def test_one_life_with_everything_in_it_leaves_the_books_in_order(shop: Shop) ->
 
 
 def live(shop: Shop, sequences: int, *, steps: int, derandomized: bool) -> None:
+    begun = count(1)
+
+    def begin() -> Life:
+        if (number := next(begun)) % 50 == 0:
+            print(f"{number} lives begun, {time.process_time():.0f} s of CPU", flush=True)
+        return Life(shop)
+
     run_state_machine_as_test(
-        lambda: Life(shop),
+        begin,
         settings=settings(
             max_examples=sequences,
             stateful_step_count=steps,

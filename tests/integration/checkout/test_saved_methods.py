@@ -10,6 +10,8 @@ import pytest
 
 from regions.money import Money
 from tests.support import shop as cards
+from tests.support.opened import open_shop
+from tests.support.postgres import PostgresServer
 from tests.support.shop import Shop
 from web.background import forgetting, renewing
 from web.checkout.texts import texts_for
@@ -158,6 +160,8 @@ def test_a_payer_gives_a_mandate_for_direct_debits_and_a_renewal_is_charged_unde
     (reference,) = set(re.findall(r"MRD-[0-9A-Z]{26}", page))
     assert "at least 14 days before each debit" in page
     assert "within eight weeks" in page
+    creditor_id = "DE98ZZZ09999999999"
+    assert f"Creditor identifier: {creditor_id}" in page
     at_bank = payer.pay(None, method="sepa_debit", save_sepa_debit="yes", email="debit@example.com").headers["Location"]
     back = shop.http.post(at_bank, data={"outcome": "pass"})
     assert "Your bank now carries out the debit" in shop.http.get(back.headers["Location"]).text, "the payer is done"
@@ -171,14 +175,18 @@ def test_a_payer_gives_a_mandate_for_direct_debits_and_a_renewal_is_charged_unde
     assert (row["status"], row["mandate"], row["mandate_reference"]) == ("active", "sepa_core", reference)
     (listed,) = shop.get(f"/v1/payment_methods?subject_id={row['subject_id']}&status=active")["data"]
     assert (listed["method"], listed["mandate_reference"], listed["card_last4"]) == ("sepa_debit", reference, None)
+    assert listed["mandate_creditor_id"] == creditor_id
 
     asked = {"payment_method_id": row["id"], "amount_minor": 900, "currency": "EUR", "reference": "SEPA-1"}
     renewal = shop.post("/v1/renewals", **asked, periods_max=1).json()
-    assert (renewal["mandate"], renewal["mandate_reference"]) == ("sepa_core", reference)
+    named = {"mandate_reference": reference, "mandate_creditor_id": creditor_id}
+    assert renewal.items() >= {"mandate": "sepa_core", **named}.items()
     while renewing.step_open(shop.worker) or renewing.step_charge(shop.worker):
         pass
     (period,) = shop.get(f"/v1/renewals/{renewal['id']}/periods")["data"]
-    assert (period["status"], "renewal.upcoming" in shop.events(renewal["id"])) == ("due", True)
+    assert period["status"] == "due"
+    (notice,) = shop.rows("SELECT data FROM outbox WHERE subject = %s AND type = 'renewal.upcoming'", renewal["id"])
+    assert notice["data"].items() >= named.items(), "the payer is told who will collect, and under which mandate"
     ready = (
         "UPDATE renewal_periods SET try_after = now(), notified_at = now() - interval '15 days' WHERE renewal_id = %s"
     )
@@ -193,6 +201,50 @@ def test_a_payer_gives_a_mandate_for_direct_debits_and_a_renewal_is_charged_unde
     while forgetting.step(shop.worker):
         pass
     assert saved(shop, payment)[0]["gateway_saved_id"] is None
+
+
+def test_a_payer_sets_up_upi_autopay_in_india_and_a_renewal_is_collected_by_it(postgres_server: PostgresServer) -> None:
+    with open_shop(postgres_server, "in") as shop:
+        assert shop.post("/v1/payment_method_settings", is_offered=True).status_code == 200
+        payer = shop.payer(shop.create_link(49900))
+        words = html.unescape(payer.page().text)
+        agreed = next(text for text in re.findall(r'name="save_upi"[^>]*> ([^<]+)</label>', words))
+        assert "at least 1 day before each charge; above ₹15,000.00 my UPI PIN" in agreed
+        in_app = payer.pay(None, method="upi", save_upi="yes").headers["Location"]
+        back = shop.http.post(in_app, data={"outcome": "pass"})
+        assert shop.http.get(back.headers["Location"]).status_code == 200
+        shop.deliver_webhooks()
+        payment = shop.payment(payer.link)
+        assert (payment["status"], payment["method"], payment["currency"]) == ("succeeded", "upi", "INR")
+        (row,) = saved(shop, payment)
+        assert row["consent_sha256"] == hashlib.sha256(agreed.encode()).hexdigest()
+        assert (row["status"], row["mandate"], row["mandate_reference"]) == ("active", "upi_autopay", None)
+
+        asked = {"payment_method_id": row["id"], "currency": "INR", "periods_max": 1}
+        small, large = (
+            shop.post("/v1/renewals", **asked, amount_minor=amount, reference=f"UPI-{amount}").json()
+            for amount in (49900, 1500001)
+        )
+        while renewing.step_open(shop.worker) or renewing.step_charge(shop.worker):
+            pass
+        (waiting,) = shop.get(f"/v1/renewals/{small['id']}/periods")["data"]
+        assert (waiting["status"], waiting["payment_id"]) == ("due", None), "not before the payer was told a day ahead"
+        told = (
+            "UPDATE renewal_periods SET try_after = now(), notified_at = now() - interval '25 h' WHERE renewal_id = %s"
+        )
+        shop.execute(told, small["id"])
+        while renewing.step_charge(shop.worker):
+            pass
+        shop.deliver_webhooks()
+        (period,) = shop.get(f"/v1/renewals/{small['id']}/periods")["data"]
+        assert period["status"] == "paid", period
+        charged = shop.get(f"/v1/payments/{period['payment_id']}")
+        assert (charged["method"], charged["status"], charged["captured_minor"]) == ("upi", "succeeded", 49900)
+        (taken,) = shop.sandbox_payments(str(shop.attempt_of(charged)["id"]))
+        assert (taken["method"], taken["captured_minor"]) == ("upi", 49900)
+        assert "renewal.upcoming" in shop.events(small["id"])
+        (asks,) = shop.get(f"/v1/renewals/{large['id']}/periods")["data"]
+        assert asks["status"] == "link", "above the ceiling the payer's PIN is asked for"
 
 
 def test_only_ways_that_the_link_allows_are_offered_and_taken(shop: Shop) -> None:

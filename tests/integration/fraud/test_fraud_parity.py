@@ -19,8 +19,9 @@ from regions.errors import UsageError
 from regions.features import feature_set
 from regions.ids import new_id
 from regions.region import load_region
+from tests.support.opened import open_shop
 from tests.support.postgres import PostgresServer
-from tests.support.shop import DECLINE, SUCCEED, Payer, Shop, open_shop
+from tests.support.shop import DECLINE, SUCCEED, Payer, Shop
 from warehouse.lake import POSITIONS, Lake
 from warehouse.lake_tables import EVENTS
 
