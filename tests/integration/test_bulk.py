@@ -105,6 +105,12 @@ def test_each_row_stands_for_itself(
     assert (name, sequence, correlation_id) == ("link.created", 1, accepted.headers["Request-Id"])
     validate_data(name, data)
     assert client.post(f"/v1/links/{link['id']}/deactivate", headers=key).status_code == 200, "its sequence goes on"
+    with region_database.connect("postgres") as connection:
+        query = "SELECT id, uuid_extract_version(id) FROM outbox WHERE subject = ANY(%s) ORDER BY time"
+        ids = connection.execute(query, [[results[0]["id"], link["id"]]]).fetchall()
+    assert len(ids) == 3
+    assert sorted(ids) == ids, "the relay tells events of one batch in the order of their ids"
+    assert {version for _, version in ids} == {7}
 
 
 def test_a_csv_file(client: FlaskClient, key: dict[str, str], worker: Wiring) -> None:
@@ -164,30 +170,32 @@ def test_a_job_that_is_interrupted_goes_on_where_it_was(
     region_database: RegionDatabase,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    reference = f"BULK-{uuid.uuid4()}"
-    accepted = send(client, key, lines([row(n, reference=reference) for n in range(CHUNK_ROWS * 5 + 5)]))
+    reference, count = f"BULK-{uuid.uuid4()}", CHUNK_ROWS * 2 + 5
+    monkeypatch.setattr(service, "CHUNKS_A_STEP", 1)
+    accepted = send(client, key, lines([row(n, reference=reference) for n in range(count)]))
     path = f"/v1/bulk/jobs/{accepted.get_json()['id']}"
     assert service.step(worker)
     halfway = client.get(path, headers=key).get_json()
-    assert (halfway["status"], halfway["succeeded_count"]) == ("running", CHUNK_ROWS * 4)
-    assert len(client.get(f"{path}/results", headers=key).data.splitlines()) == CHUNK_ROWS * 4
+    assert (halfway["status"], halfway["succeeded_count"]) == ("running", CHUNK_ROWS)
+    assert len(client.get(f"{path}/results", headers=key).data.splitlines()) == CHUNK_ROWS
     finish_chunk = repository.finish_chunk
 
     def dies(*arguments: Any) -> None:
         finish_chunk(*arguments)
         raise SystemExit
 
-    monkeypatch.setattr(repository, "finish_chunk", dies)
-    with pytest.raises(SystemExit):
-        service.step(worker)
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(repository, "finish_chunk", dies)
+        with pytest.raises(SystemExit):
+            service.step(worker)
+    monkeypatch.setattr(service, "CHUNKS_A_STEP", 2)
     results = finish(client, key, worker, accepted)
-    assert [result["row"] for result in results] == list(range(1, CHUNK_ROWS * 5 + 6))
+    assert [result["row"] for result in results] == list(range(1, count + 1))
     with region_database.connect("postgres") as connection:
         query = "SELECT count(*), count(DISTINCT code) FROM links WHERE reference = %s"
-        assert connection.execute(query, [reference]).fetchone() == (CHUNK_ROWS * 5 + 5, CHUNK_ROWS * 5 + 5)
+        assert connection.execute(query, [reference]).fetchone() == (count, count)
         query = "SELECT count(*) FROM outbox WHERE type = 'link.created' AND data ->> 'reference' = %s"
-        assert connection.execute(query, [reference]).fetchone() == (CHUNK_ROWS * 5 + 5,)
+        assert connection.execute(query, [reference]).fetchone() == (count,)
 
 
 def test_several_workers_share_the_jobs_and_do_no_row_twice(

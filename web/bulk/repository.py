@@ -55,13 +55,17 @@ SELECT id FROM links WHERE {_OPEN_LINKS}
 _LINKS = """
 INSERT INTO links (id, merchant_id, livemode, code, amount_minor, currency, reference, description, metadata, usage,
                    channel, campaign, expires_at, created_at, max_payments, terms)
-SELECT id, %(merchant_id)s, %(livemode)s, code, amount_minor, currency, reference, description, metadata, usage,
-       channel, campaign, expires_at, created_at, max_payments, terms
+SELECT id, %(merchant_id)s, %(livemode)s, code, amount_minor, currency, reference, description,
+       coalesce(metadata, '{}'), usage, channel, campaign, expires_at, %(created_at)s, max_payments,
+       coalesce(terms, '{}')
   FROM json_to_recordset(%(links)s::json)
     AS given (id text, code text, amount_minor bigint, currency text, reference text, description text, metadata jsonb,
-              usage text, channel text, campaign text, expires_at timestamptz, created_at timestamptz,
-              max_payments integer, terms jsonb)
+              usage text, channel text, campaign text, expires_at timestamptz, max_payments integer, terms jsonb)
 """
+_WRITTEN = (
+    "id", "code", "amount_minor", "currency", "reference", "description", "metadata", "usage", "channel", "campaign",
+    "expires_at", "max_payments", "terms",
+)  # fmt: skip
 _KEYS = """
 SELECT key, fingerprint, object_id FROM idempotency_keys WHERE merchant_id = %s AND livemode = %s AND key = ANY(%s)
 """
@@ -150,8 +154,17 @@ def lock_open_links(scope: Scope, campaign: str, expires_at: datetime | None, ba
 
 
 def insert_links(scope: Scope, links: Sequence[Link]) -> None:
-    """Insert links in one statement, out of one JSON document: arrays cost their writer more than all the rest."""
-    values = {"merchant_id": scope.merchant_id, "livemode": scope.livemode, "links": orjson.dumps(links).decode()}
+    """Insert links in one statement, out of one JSON document: arrays cost their writer more than all the rest.
+
+    The database looks up the name of every value there is and reads it, so what is empty is left out.
+    """
+    rows = [{name: value for name in _WRITTEN if (value := getattr(link, name))} for link in links]
+    values = {
+        "merchant_id": scope.merchant_id,
+        "livemode": scope.livemode,
+        "created_at": scope.now,
+        "links": orjson.dumps(rows).decode(),
+    }
     driver_of(scope.connection).execute(_LINKS, values)
 
 

@@ -28,7 +28,7 @@ from web.wiring import Wiring
 READERS = {"application/x-ndjson": json_rows, "text/csv": csv_rows}
 RESULTS_KEPT = timedelta(days=30)
 _CAMPAIGN_BATCH = 200
-_CHUNKS_A_STEP = 4  # a transaction: so much is seen as progress, and done again after a crash
+CHUNKS_A_STEP = 10  # a transaction: so much is seen as progress, and done again after a crash
 _KEY_PREFIX = "bulk:"
 
 
@@ -108,7 +108,7 @@ def _new(scope: Scope, kind: str, row_count: int, **more: Any) -> Job:
 
 def _create(scope: Scope, job: Job, api_base_url: str) -> None:
     """A few chunks: while the database writes one, the next is judged; all of them wait for the disk once."""
-    chunks_now = repository.next_chunks(scope, job.id, _CHUNKS_A_STEP)
+    chunks_now = repository.next_chunks(scope, job.id, CHUNKS_A_STEP)
     succeeded = 0
     with driver_of(scope.connection).pipeline():
         for number, first_row, rows in chunks_now:

@@ -24,6 +24,7 @@ _COLUMNS = {
     "amount_minor", "currency", "reference", "description", "usage", "metadata", "channel", "campaign", "expires_at",
     "expires_in", "max_payments",
 }  # fmt: skip
+_STORED = _COLUMNS - {"expires_in"}
 
 
 def create(scope: Scope, wanted: CreateLink) -> tuple[Link, Write]:
@@ -44,7 +45,7 @@ def build(scope: Scope, wanted: CreateLink) -> Link:
         )
     terms: dict[str, Any] = {}
     amount_minor = wanted.amount_minor
-    if amount_minor is None or wanted.usage == "limited" or not wanted.model_fields_set <= _COLUMNS - {"expires_in"}:
+    if amount_minor is None or wanted.usage == "limited" or not wanted.model_fields_set <= _STORED:
         terms = wanted.model_dump(mode="json", include=wanted.model_fields_set - _COLUMNS, exclude_none=True)
         check_terms(scope.region, wanted, terms)
         if wanted.line_items:
