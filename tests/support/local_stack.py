@@ -46,7 +46,7 @@ class LocalStack:
         found: dict[str, Any] = current["regions"][code]
         return found
 
-    def meridian(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    def meridian(self, *arguments: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
         """Run a command to its end, whatever its exit code.
 
         What starts and stops processes is itself started as a person does it; all else is forked from what has imported
