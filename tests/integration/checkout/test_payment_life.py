@@ -63,6 +63,19 @@ def test_one_life_with_everything_in_it_leaves_the_books_in_order(shop: Shop) ->
     assert JOURNALS - life.world.journals() == set(), "not in this life"
 
 
+def test_a_renewal_that_its_gateway_never_saw_is_known_to_have_failed_in_the_end(shop: Shop) -> None:
+    life = Life(shop)
+    life.open_for_business(is_free=True, minimum=1)
+    life.make_a_link("multi", "automatic", "EUR", is_split=False)
+    life.pay(0, cards.SUCCEED, is_saved=True, is_back=False)
+    life.subscribe("EUR")
+    life.fall_ill({"account": ACCOUNT, "down_seconds": 60})
+    life.let_a_month_pass_for_renewals()
+    assert [one["status"] for one in life.world.tries()] == ["succeeded", "unknown"]
+    life.teardown()
+    assert [one["status"] for one in life.world.tries()] == ["succeeded", "failed"]
+
+
 def live(shop: Shop, sequences: int, *, steps: int, derandomized: bool) -> None:
     begun = count(1)
 
