@@ -29,6 +29,7 @@ KINDS: Final = MappingProxyType(
         "void": "void",
         "dispute": "dp",
         "split": "spl",
+        "fee": "fee",
         "journal": "jrn",
         "subject": "subj",
         "webhook": "gwh",

@@ -15,6 +15,7 @@ from web.closes.routes import blueprint as closes
 from web.db.engine import Database
 from web.disputes.routes import blueprint as disputes
 from web.events.routes import blueprint as events
+from web.fees.routes import blueprint as fees
 from web.gateways.factory import open_gateways
 from web.gateways.protocol import Gateway
 from web.gateways.routes import blueprint as gateway_webhooks
@@ -43,9 +44,9 @@ from web.webhooks.routes import blueprint as webhooks
 from web.wiring import Wiring, install, wired
 
 BLUEPRINTS: tuple[Blueprint, ...] = (
-    links, bulk, payments, captures, refunds, disputes, splits, events, keys, keys_commanded, merchants, region_config,
-    checkout, gateway_webhooks, privacy, recon, closes, invoices, webhooks, payouts, payouts_internal, saved_methods,
-    renewals, routing,
+    links, bulk, payments, captures, refunds, disputes, splits, fees, events, keys, keys_commanded, merchants,
+    region_config, checkout, gateway_webhooks, privacy, recon, closes, invoices, webhooks, payouts, payouts_internal,
+    saved_methods, renewals, routing,
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Prices by a month's volume: pieces cost what the whole costs, in any order, and every minor unit is explained."""
 
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from regions import pricing
 from regions.errors import ConfigurationError
 from regions.money import Money
 from regions.tiers import Mode, Tier, are_in_order, rerated, slices, total_minor
-from web.pricing.domain import Plan, entries
+from web.pricing.domain import Plan, Rate, Rule, entries
 from web.pricing.volume import Month, Priced, percent, price
 
 RATES = st.integers(0, 100_000)
@@ -173,3 +174,22 @@ def test_a_rule_by_volume_that_cannot_be_is_refused(changes: dict[str, object], 
     rule = {"currency": "EUR", "by_volume": "slab", "tiers": [{"percent": "1"}]} | changes
     with pytest.raises(ConfigurationError, match=message):
         Plan.read({"name": "p", "rules": [rule]})
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    amount_minor=st.integers(1, 10**7),
+    rate=st.decimals("0", "9", places=2),
+    flat_minor=st.integers(0, 300),
+    least=st.integers(0, 500),
+    most=st.none() | st.integers(0, 10**5),
+)
+def test_a_fee_at_once_is_the_sum_of_its_lines(
+    amount_minor: int, rate: Decimal, flat_minor: int, least: int, most: int | None
+) -> None:
+    rule = Rule((Rate(rate, flat_minor),), minimum_minor=least, maximum_minor=most)
+    lines = rule.lines(amount_minor)
+    wanted = max(round(amount_minor * rate / 100) + flat_minor, least)
+    assert sum(line.amount_minor for line in lines) == (wanted if most is None else min(wanted, most))
+    assert all(line.amount_minor for line in lines)
+    assert all((line.amount_minor < 0) == (line.kind == "maximum") for line in lines)

@@ -34,6 +34,7 @@ def test_kinds_have_the_prefixes_that_the_schema_stores() -> None:
         "payout_batch": "pbat",
         "saved_method": "pm",
         "renewal": "rnw",
+        "fee": "fee",
     }
 
 

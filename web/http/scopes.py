@@ -9,6 +9,7 @@ KeyScope = Literal[
     "disputes:read",
     "disputes:write",
     "events:read",
+    "fees:read",
     "keys:read",
     "keys:write",
     "links:read",

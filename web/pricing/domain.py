@@ -43,6 +43,19 @@ class Volume:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A part of a fee: percent of a stretch, flat, what a minimum adds or a maximum takes off, a change of rates."""
+
+    kind: str
+    amount_minor: int
+    tier: int | None = None
+    percent: str | None = None
+    previous_percent: str | None = None
+    from_minor: int | None = None
+    to_minor: int | None = None
+
+
+@dataclass(frozen=True)
 class Rule:
     """Rates for some methods and a currency; None means all. Tiers come in order, the last without an end."""
 
@@ -57,20 +70,34 @@ class Rule:
         """Whether the rule is for them."""
         return (self.methods is None or method in self.methods) and self.currency in {None, currency}
 
-    def fee_minor(self, amount_minor: int) -> int:
-        """The fee without tax, rounded half-even once."""
-        rate = next(rate for rate in self.rates if rate.up_to_minor is None or amount_minor <= rate.up_to_minor)
-        fee = _round(amount_minor * rate.percent / _HUNDRED) + rate.flat_minor
-        fee = max(fee, self.minimum_minor)
-        return fee if self.maximum_minor is None else min(fee, self.maximum_minor)
+    def lines(self, amount_minor: int) -> tuple[Line, ...]:
+        """How the fee without tax comes about: the lines sum to it. It is rounded half-even once."""
+        number, rate = next(
+            (number, rate)
+            for number, rate in enumerate(self.rates, start=1)
+            if rate.up_to_minor is None or amount_minor <= rate.up_to_minor
+        )
+        share_minor = _round(amount_minor * rate.percent / _HUNDRED)
+        fee_minor = share_minor + rate.flat_minor
+        least_minor = max(fee_minor, self.minimum_minor)
+        most_minor = least_minor if self.maximum_minor is None else min(least_minor, self.maximum_minor)
+        tier = number if len(self.rates) > 1 else None
+        found = (
+            Line("percent", share_minor, tier, f"{rate.percent.normalize():f}", from_minor=0, to_minor=amount_minor),
+            Line("flat", rate.flat_minor, tier),
+            Line("minimum", least_minor - fee_minor),
+            Line("maximum", most_minor - least_minor),
+        )
+        return tuple(line for line in found if line.amount_minor)
 
 
 @dataclass(frozen=True)
 class Fee:
-    """What is charged, in minor units of the captured money."""
+    """What is charged, in minor units of the captured money, and how that comes about."""
 
     fee_minor: int
     tax_minor: int
+    lines: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,6 +123,11 @@ class Plan:
         read = tuple(_rule(f"Pricing plan {name}, rule {number}", rule) for number, rule in enumerate(rules, start=1))
         return cls(name, read, _percent(f"Pricing plan {name}: tax_percent", document.get("tax_percent", "0")))
 
+    @property
+    def is_by_volume(self) -> bool:
+        """Whether a month's volume decides about some of it."""
+        return any(rule.volume for rule in self.rules)
+
     def rule_for(self, method: str, currency: str) -> Rule | None:
         """The rule that decides: the first that fits."""
         return next((rule for rule in self.rules if rule.fits(method, currency)), None)
@@ -103,8 +135,9 @@ class Plan:
     def fee(self, method: str, captured: Money) -> Fee | None:
         """What a capture costs at once; None where no rule fits, nothing is charged, or the month's volume decides."""
         rule = self.rule_for(method, captured.currency)
-        fee_minor = 0 if rule is None or rule.volume else rule.fee_minor(captured.amount_minor)
-        return Fee(fee_minor, self.tax_minor(fee_minor)) if fee_minor else None
+        lines = () if rule is None or rule.volume else rule.lines(captured.amount_minor)
+        fee_minor = sum(line.amount_minor for line in lines)
+        return Fee(fee_minor, self.tax_minor(fee_minor), lines) if fee_minor else None
 
     def tax_minor(self, fee_minor: int) -> int:
         """The tax on a fee, rounded half-even once."""

@@ -1,7 +1,8 @@
 """`python -m web.pricing.provision --region eu --merchant merch_eu_… --plan plan.toml`, as the role `owner`.
 
 Puts a merchant's price list in force from `--valid-from` (RFC 3339; now unless given) and prints it as JSON. Putting
-the same plan in force at the same moment again changes nothing.
+the same plan in force at the same moment again changes nothing. A plan by the month's volume begins with a month
+to come.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
@@ -17,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from regions.errors import ConfigurationError, MeridianError, UnavailableError
-from regions.region import load_region
+from regions.region import Region, load_region
 from web.db.engine import Database
 from web.pricing.domain import Plan
 
@@ -52,6 +53,8 @@ def _provision(given: argparse.Namespace, env: Mapping[str, str]) -> dict[str, o
     valid_from = given.valid_from or datetime.now(UTC)
     if valid_from.tzinfo is None:
         raise ConfigurationError("--valid-from needs a time zone, such as 2030-01-01T00:00:00Z.")
+    if plan.is_by_volume and (why := _not_a_month_to_come(region, valid_from)):
+        raise ConfigurationError(f"--valid-from {why}: a plan by the month's volume counts the whole of it.")
     terms = {name: value for name, value in document.items() if name != "name"}
     values = {"merchant_id": given.merchant, "valid_from": valid_from, "name": plan.name}
     database = Database(region.database_url(env), application_name="meridian-pricing", pool_size=1)
@@ -66,6 +69,19 @@ def _provision(given: argparse.Namespace, env: Mapping[str, str]) -> dict[str, o
     finally:
         database.dispose()
     return {**values, "terms": terms}
+
+
+def _not_a_month_to_come(region: Region, valid_from: datetime) -> str | None:
+    """Why a plan by volume may not begin then: what was captured of its month before it began is in no volume."""
+    begins, _ = region.day_bounds(region.accounting_date(valid_from).replace(day=1))
+    if valid_from != begins:
+        return f"must be a month's first moment in {region.timezone}, such as {_next_month(region):%Y-%m-%dT%H:%M:%SZ}"
+    return "has passed" if valid_from < datetime.now(UTC) else None
+
+
+def _next_month(region: Region) -> datetime:
+    first = region.accounting_date(datetime.now(UTC)).replace(day=1)
+    return region.day_bounds((first + timedelta(days=32)).replace(day=1))[0]
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -1,9 +1,14 @@
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from regions.events import timestamp
+from regions.ids import new_id
 from regions.money import Money
 from web import ledger, outbox
 from web.db.scope import Scope
+from web.fees import repository as fees
+from web.fees.models import FeeRecord
 from web.pricing import repository
 from web.pricing.domain import Fee, Plan, entries
 from web.pricing.repository import Metered, MonthToPrice
@@ -29,7 +34,10 @@ def charge(scope: Scope, payment_id: str, source_id: str, method: str, captured:
     if fee is None:
         return
     ledger.post_journal(scope, ledger.Journal("platform_fee", source_id, scope.now, entries(fee, captured.currency)))
+    record = _record(scope, payment_id, source_id, found.plan.name, fee, captured)
+    fees.insert(scope, [replace(record, method=method)])
     data = {
+        "fee_id": record.id,
         "payment_id": payment_id,
         "source_id": source_id,
         "pricing_plan": found.plan.name,
@@ -51,9 +59,12 @@ def price_month(scope: Scope, month: MonthToPrice) -> None:
         one, standing = price(plan, month.currency, standing, capture.method, capture.amount_minor)
         priced.append((capture, one))
     repository.save(scope, month, standing, priced)
+    records = [record for each in priced for record in _records(scope, month, plans, *each)]
+    fees.insert(scope, records)
+    ids = {(record.source_id, record.kind): record.id for record in records}
     ledger.post_journals(scope, [journal for each in priced for journal in _journals(month.currency, *each)])
     for capture, one in sorted(priced, key=lambda each: each[0].payment_id):  # an event locks its payment's sequence
-        _tell(scope, month, plans[capture.plan_valid_from].name, capture, one)
+        _tell(scope, month, plans[capture.plan_valid_from].name, capture, one, ids)
 
 
 def _journals(currency: str, capture: Metered, one: Priced) -> list[ledger.Journal]:
@@ -65,7 +76,47 @@ def _journals(currency: str, capture: Metered, one: Priced) -> list[ledger.Journ
     ]
 
 
-def _tell(scope: Scope, month: MonthToPrice, plan: str, capture: Metered, one: Priced) -> None:
+def _records(
+    scope: Scope, month: MonthToPrice, plans: Mapping[Any, Plan], capture: Metered, one: Priced
+) -> Iterator[FeeRecord]:
+    named = (capture.payment_id, capture.source_id, plans[capture.plan_valid_from].name)
+    if one.rerated is not None and one.adjustment.fee_minor:
+        volume = Money(one.rerated.volume_minor, month.currency)
+        changed = _record(scope, *named, one.adjustment, volume)
+        yield replace(changed, kind="adjustment", month=month.month, volume_before_minor=one.before_minor)
+    if one.fee.fee_minor:
+        charged = _record(scope, *named, one.fee, Money(capture.amount_minor, month.currency))
+        yield replace(charged, method=capture.method, month=month.month, volume_before_minor=one.before_minor)
+
+
+def _record(scope: Scope, payment_id: str, source_id: str, plan: str, fee: Fee, on: Money) -> FeeRecord:
+    return FeeRecord(
+        id=new_id("fee", scope.region.code),
+        livemode=scope.livemode,
+        kind="charge",
+        payment_id=payment_id,
+        source_id=source_id,
+        pricing_plan=plan,
+        method=None,
+        amount_minor=on.amount_minor,
+        fee_minor=fee.fee_minor,
+        tax_minor=fee.tax_minor,
+        currency=on.currency,
+        month=None,
+        volume_before_minor=None,
+        lines=[{name: value for name, value in asdict(line).items() if value is not None} for line in fee.lines],
+        created_at=scope.now,
+    )
+
+
+def _tell(
+    scope: Scope,
+    month: MonthToPrice,
+    plan: str,
+    capture: Metered,
+    one: Priced,
+    ids: Mapping[tuple[str, str], str],
+) -> None:
     shared: dict[str, Any] = {
         "payment_id": capture.payment_id,
         "source_id": capture.source_id,
@@ -75,6 +126,7 @@ def _tell(scope: Scope, month: MonthToPrice, plan: str, capture: Metered, one: P
     }
     if one.rerated is not None and one.adjustment.fee_minor:
         changed = {
+            "fee_id": ids[capture.source_id, "adjustment"],
             "volume_minor": one.rerated.volume_minor,
             "from_percent": percent(one.rerated.from_millionths),
             "to_percent": percent(one.rerated.to_millionths),
@@ -84,6 +136,7 @@ def _tell(scope: Scope, month: MonthToPrice, plan: str, capture: Metered, one: P
     if not one.fee.fee_minor:
         return
     explained = {
+        "fee_id": ids[capture.source_id, "charge"],
         "method": capture.method,
         "charged_at": timestamp(scope.now),
         "volume_before_minor": one.before_minor,

@@ -5,12 +5,12 @@ cost without it. The tax is on the sum of the month's fees in the same way. So w
 come to the same total under one plan, to the minor unit.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from regions.tiers import Rerated, Slice, rerated, slices
-from web.pricing.domain import Fee, Plan
+from web.pricing.domain import Fee, Line, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,26 @@ def price(plan: Plan, currency: str, month: Month, method: str, amount_minor: in
     adjusted_minor = changed.amount_minor if changed else 0
     fee_minor = volume.flat_minor + sum(part.amount_minor for part in parts)
     total_minor = month.fee_minor + adjusted_minor
-    adjustment = Fee(adjusted_minor, plan.tax_minor(total_minor) - plan.tax_minor(month.fee_minor))
-    fee = Fee(fee_minor, plan.tax_minor(total_minor + fee_minor) - plan.tax_minor(total_minor))
+    adjusted_tax_minor = plan.tax_minor(total_minor) - plan.tax_minor(month.fee_minor)
+    adjustment = Fee(adjusted_minor, adjusted_tax_minor, () if changed is None else (_rerated(changed),))
+    tax_minor = plan.tax_minor(total_minor + fee_minor) - plan.tax_minor(total_minor)
+    fee = Fee(fee_minor, tax_minor, tuple(_lines(parts, volume.flat_minor)))
     held = {**month.volume_minor, method: month.volume_minor.get(method, 0) + amount_minor}
     then = replace(month, volume_minor=held, fee_minor=total_minor + fee_minor)
     return Priced(fee, before, volume.flat_minor, parts, changed, adjustment), then
+
+
+def _lines(parts: Iterable[Slice], flat_minor: int) -> Iterator[Line]:
+    for part in parts:
+        rate = percent(part.millionths)
+        yield Line("percent", part.amount_minor, part.tier, rate, from_minor=part.from_minor, to_minor=part.to_minor)
+    if flat_minor:
+        yield Line("flat", flat_minor)
+
+
+def _rerated(changed: Rerated) -> Line:
+    now, before = percent(changed.to_millionths), percent(changed.from_millionths)
+    return Line("rerate", changed.amount_minor, None, now, before, from_minor=0, to_minor=changed.volume_minor)
 
 
 def percent(millionths: int) -> str:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def test_a_part_for_nobody_stays_with_the_sender_and_says_so(shop: Shop) -> None
     assert shop.refund(payment).json()["status"] == "succeeded"
 
 
-def provision(shop: Shop, plan: Path, merchant: str) -> "subprocess.CompletedProcess[str]":
+def provision(shop: Shop, plan: Path, merchant: str, *more: str) -> "subprocess.CompletedProcess[str]":
     command = [
         sys.executable,
         "-m",
@@ -119,6 +120,7 @@ def provision(shop: Shop, plan: Path, merchant: str) -> "subprocess.CompletedPro
         merchant,
         "--plan",
         str(plan),
+        *more,
     ]
     return subprocess.run(command, env=shop.database.env_for("owner"), capture_output=True, text=True, check=False)
 
@@ -143,6 +145,22 @@ def test_the_platform_takes_its_fee_and_tax_at_each_capture(shop: Shop, tmp_path
     ]
     assert [one[2] for one in shop.journals(captured["id"]) if one[0] == "platform_fee"] == [46, -39, -7]
     assert shop.events(payment["id"])[-1] == "fee.charged"
+    (fee,) = fees_of(shop, payment)
+    (said,) = shop.rows("SELECT data FROM outbox WHERE type = 'fee.charged' AND subject = %s", payment["id"])
+    assert (said["data"]["fee_id"], said["data"]["fee_minor"]) == (fee["id"], fee["fee_minor"])
+    assert (fee["kind"], fee["method"], fee["amount_minor"], fee["tax_minor"]) == ("charge", "card", 1999, 10)
+    assert [(line["kind"], line["amount_minor"], line["percent"]) for line in fee["lines"]] == [
+        ("percent", 28, "1.4"),
+        ("flat", 25, None),
+    ]
+    assert shop.get(f"/v1/fees/{fee['id']}") == fee
+    (of_capture,) = fees_of(shop, held)
+    assert (of_capture["source_id"], of_capture["fee_minor"]) == (captured["id"], 39)
+    assert shop.get(f"/v1/fees?limit=1&starting_after={of_capture['id']}")["data"] == [fee]
+    _, key = shop.database.add_merchant()
+    for path in (f"/v1/fees/{fee['id']}", f"/v1/fees?starting_after={fee['id']}"):
+        theirs = shop.http.get(shop.web_url + path, headers={"Authorization": f"Bearer {key}"})
+        assert theirs.status_code in {404, 422}, "each sees its own fees alone"
     assert len(shop.journals(refund["id"])) == 2, "a refund does not bring the fee back"
     assert not [one for one in shop.journals(shop.paid()["id"]) if one[0] == "platform_fee"]
 
@@ -153,10 +171,19 @@ def test_a_plan_that_cannot_be_is_refused_in_one_sentence(shop: Shop, tmp_path: 
     unknown = provision(shop, plan, "merch_eu_00000000000000000000000001")
     plan.write_text('name = "a"\n[[rules]]\npercent = "101"\n')
     wrong = provision(shop, plan, shop.database.merchant_id)
+    plan.write_text(GROWTH.format(mode="slab"))
+    within = provision(shop, plan, shop.database.merchant_id, "--valid-from", "2036-11-02T00:00:00+01:00")
+    past = provision(shop, plan, shop.database.merchant_id, "--valid-from", "2026-09-30T22:00:00Z")
 
-    assert (unknown.returncode, wrong.returncode) == (2, 2)
+    assert [one.returncode for one in (unknown, wrong, within, past)] == [2] * 4
+    assert "--valid-from must be a month's first moment in Europe/Berlin, such as 20" in within.stderr
+    assert "--valid-from has passed" in past.stderr
     assert "has no merchant" in unknown.stderr
     assert "percent" in wrong.stderr
+
+
+def fees_of(shop: Shop, payment: dict[str, Any], more: str = "") -> list[dict[str, Any]]:
+    return list(reversed(shop.get(f"/v1/fees?payment_id={payment['id']}{more}")["data"]))
 
 
 def of_fees(shop: Shop, payment: dict[str, Any]) -> list[tuple[str, str, int]]:
@@ -169,8 +196,11 @@ def test_fees_by_the_months_volume_are_priced_one_after_the_other_and_explained(
 ) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text(GROWTH.format(mode=mode))
-    made = provision(shop, plan, shop.database.merchant_id)
+    first = shop.worker.region.accounting_date(datetime.now(UTC)).replace(day=1) + timedelta(days=32)
+    begins, _ = shop.worker.region.day_bounds(first.replace(day=1))
+    made = provision(shop, plan, shop.database.merchant_id, "--valid-from", begins.isoformat())
     assert made.returncode == 0, made.stderr
+    shop.execute("UPDATE pricing_plans SET valid_from = now() - interval '1 h'")  # that month has come
     try:
         payments = [shop.paid() for _ in range(3)]
         assert not [one for payment in payments for one in of_fees(shop, payment)], "who pays waits for no sum"
@@ -182,6 +212,7 @@ def test_fees_by_the_months_volume_are_priced_one_after_the_other_and_explained(
         (month,) = shop.rows("SELECT volume_minor, fee_minor, month FROM monthly_volumes")
         said = shop.rows("SELECT data FROM outbox WHERE type = 'fee.charged' AND subject = %s", payments[2]["id"])
         told = shop.rows("SELECT data FROM outbox WHERE type = 'fee.adjusted' AND subject = %s", payments[2]["id"])
+        listed = [one for payment in payments for one in fees_of(shop, payment, f"&month={month['month']:%Y-%m}")]
     finally:
         for table in ("metered_captures", "monthly_volumes", "pricing_plans"):
             shop.execute(f"DELETE FROM {table}")
@@ -200,3 +231,16 @@ def test_fees_by_the_months_volume_are_priced_one_after_the_other_and_explained(
     taxes = -sum(amount for one in books for _, account, amount in one if account == "tax")
     assert taxes == round(month["fee_minor"] * 0.19)
     assert sum(amount for one in books for _, _, amount in one) == 0
+
+    assert [sum(line["amount_minor"] for line in one["lines"]) for one in listed] == [
+        one["fee_minor"] for one in listed
+    ]
+    assert sum(one["fee_minor"] for one in listed) == month["fee_minor"]
+    assert sum(one["tax_minor"] for one in listed) == taxes
+    charged = [one for one in listed if one["kind"] == "charge"][-1]
+    assert (charged["id"], charged["volume_before_minor"]) == (fee["fee_id"], 3998)
+    rerated = [one for one in listed if one["kind"] == "adjustment"]
+    assert [one["id"] for one in rerated] == [one["data"]["fee_id"] for one in told]
+    for one in rerated:
+        (line,) = one["lines"]
+        assert (one["method"], one["amount_minor"], line["previous_percent"], line["percent"]) == (None, 3998, "2", "1")

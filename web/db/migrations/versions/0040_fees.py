@@ -1,0 +1,18 @@
+"""Fees as objects."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0040"
+down_revision = "0039"
+branch_labels = None
+depends_on = None
+
+SCRIPT = Path(__file__).parent.parent / "sql" / "0040_fees.sql"
+
+
+def upgrade() -> None:
+    """Run the whole script; the driver sends it as one message, so PostgreSQL splits it, not we."""
+    connection = op.get_bind().execution_options(no_parameters=True)  # a "%" in it is a "%"
+    connection.exec_driver_sql(SCRIPT.read_text(encoding="utf-8"))
