@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0040"
-down_revision = "0039"
+revision = "0041"
+down_revision = "0040"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0040_fees.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0041_fees.sql"
 
 
 def upgrade() -> None:
