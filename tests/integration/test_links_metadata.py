@@ -17,16 +17,22 @@ from web.links import repository
 from web.links.schemas import ListLinks
 
 LINKS = 50_000  # half of them share a key and a value: what an index on the JSON would have to sort
+LIVE = 5_000  # beside them: others' references and campaigns, in the other mode
 BUFFERS_MAX = 400
+SORTED_MAX = 20
+PASSED_OVER_MAX = 100
 FILL = """
 INSERT INTO links (id, merchant_id, livemode, code, amount_minor, currency, reference, created_at, campaign, status,
-                   metadata)
-SELECT 'plink_eu_' || %(merchant)s || n, %(merchant)s, false, md5(%(merchant)s || n), 1999, 'EUR',
-       CASE WHEN n %% 3 = 0 THEN 'SAME' ELSE 'INV-' || n END, now() - n * interval '1 second', 'spring',
+                   expires_at, expired_at, metadata)
+SELECT 'plink_eu_' || %(merchant)s || n, %(merchant)s, n > %(links)s, md5(%(merchant)s || n), 1999, 'EUR',
+       CASE WHEN n > %(links)s THEN 'LIVE' WHEN n %% 3 = 0 THEN 'SAME' ELSE 'INV-' || n END,
+       now() - n * interval '1 second', CASE WHEN n > %(links)s THEN 'live' ELSE 'spring' END,
        CASE WHEN n %% 25000 = 0 THEN 'deactivated' ELSE 'active' END,
+       now() + CASE WHEN n %% 10000 = 1 THEN -1 ELSE 1 END * interval '1 day',
+       CASE WHEN n %% 20000 = 1 THEN now() END,
        CASE WHEN n %% 2 = 0 THEN jsonb_build_object('shop', 'berlin', 'order', n::text)
             ELSE jsonb_build_object('n', '1') END
-  FROM generate_series(1, %(links)s::int) AS n
+  FROM generate_series(1, %(links)s::int + %(live)s) AS n
 """
 FIND = """
 INSERT INTO link_metadata SELECT l.id, l.merchant_id, l.livemode, m.key, md5(m.value)::uuid, l.created_at
@@ -40,7 +46,7 @@ def many(region_database: RegionDatabase) -> Iterator[str]:
     merchant_id, _ = region_database.add_merchant()
     with region_database.connect("postgres") as connection:
         connection.execute("SET session_replication_role = replica")  # no audit entries, and no triggers
-        connection.execute(FILL, {"merchant": merchant_id, "links": LINKS})
+        connection.execute(FILL, {"merchant": merchant_id, "links": LINKS, "live": LIVE})
         connection.execute(FIND, [merchant_id])
         connection.execute("ANALYZE links")
         connection.execute("ANALYZE link_metadata")
@@ -54,6 +60,10 @@ def many(region_database: RegionDatabase) -> Iterator[str]:
     [
         (ListLinks(status="deactivated"), False, 2),
         (ListLinks(status="completed"), False, 0),
+        (ListLinks(status="expired"), False, 5),
+        (ListLinks(status="expired", campaign="spring"), False, 5),
+        (ListLinks(status="expired", campaign="live"), False, 0),
+        (ListLinks(status="expired", metadata_key="n"), False, 5),
         (ListLinks(reference=f"INV-{LINKS - 1}"), False, 1),
         (ListLinks(reference="SAME"), False, 20),
         (ListLinks(reference="SAME"), True, 0),
@@ -86,9 +96,13 @@ def test_a_page_reads_what_it_shows_and_little_more(
         plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", values).scalar_one()
     database.dispose()
     assert len(links) == found
+    assert links == sorted(links, key=lambda link: (link.created_at, link.id), reverse=True)
     root = plan[0]["Plan"]
     assert root["Shared Hit Blocks"] + root["Shared Read Blocks"] < BUFFERS_MAX, json.dumps(plan, indent=1)
-    assert "Sort" not in {node["Node Type"] for node in nodes(root)}
+    passed_over = sum(node.get("Rows Removed by Filter", 0) for node in nodes(root))
+    assert passed_over <= PASSED_OVER_MAX, json.dumps(plan, indent=1)
+    into_sorts = [node["Plans"][0]["Actual Rows"] for node in nodes(root) if node["Node Type"].endswith("Sort")]
+    assert all(rows <= SORTED_MAX for rows in into_sorts), json.dumps(plan, indent=1)
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -62,7 +62,8 @@ class Listing:
     """What a list selects, in SQL of ours: `filters` are conditions whose values are in `values`.
 
     `joined` is another table that leads to the rows, as `JOIN … ON …`; `order` says whose moments and ids, equal to the
-    rows', have an index in the list's order.
+    rows', have an index in the list's order. `parts` are sources of rows, each with a condition: together they have all
+    rows that the filters want, each once, and each is searched in its own way.
     """
 
     table: str
@@ -71,6 +72,7 @@ class Listing:
     values: Mapping[str, Any]
     joined: str = ""
     order: tuple[str, str] = ("t.created_at", "t.id")
+    parts: Sequence[tuple[str, str]] = ()
 
 
 def fetch(scope: Scope, listing: Listing, asked: Paged, make: Callable[[RowMapping], RowT]) -> tuple[list[RowT], bool]:
@@ -92,10 +94,17 @@ def fetch(scope: Scope, listing: Listing, asked: Paged, make: Callable[[RowMappi
             where.append(f"{moment_of} {sign} :{name}")
             values[name] = moment
     way = "ASC" if is_backward else "DESC"
-    statement = f"""
-        SELECT {listing.columns} FROM {listing.table} AS t {listing.joined} WHERE {" AND ".join(where)}
+    selects = [
+        f"""
+        SELECT {listing.columns} FROM {source} AS t {listing.joined} WHERE {" AND ".join([*where, condition])}
          ORDER BY {moment_of} {way}, {id_of} {way} LIMIT :row_limit
-    """  # noqa: S608 - constants of this codebase; every value is a parameter
+        """  # noqa: S608 - constants of this codebase; every value is a parameter
+        for source, condition in listing.parts or [(listing.table, "true")]
+    ]
+    statement = selects[0]
+    if listing.parts:
+        united = " UNION ALL ".join(f"({select})" for select in selects)
+        statement = f"SELECT t.* FROM ({united}) AS t ORDER BY t.created_at {way}, t.id {way} LIMIT :row_limit"  # noqa: S608
     rows = scope.connection.execute(text(statement), {**values, "row_limit": asked.limit + 1}).mappings()
     found = [make(row) for row in rows]
     page = found[: asked.limit]
