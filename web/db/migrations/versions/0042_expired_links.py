@@ -4,12 +4,12 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0041"
-down_revision = "0040"
+revision = "0042"
+down_revision = "0041"
 branch_labels = None
 depends_on = None
 
-SCRIPT = Path(__file__).parent.parent / "sql" / "0041_expired_links.sql"
+SCRIPT = Path(__file__).parent.parent / "sql" / "0042_expired_links.sql"
 
 
 def upgrade() -> None:
