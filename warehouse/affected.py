@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 _KINDS = ("merchant", "link", "session", "payment", "refund", "capture", "source", "journal")
 _ALONE = sorted({key.kind for key in STAGED.values()}.difference(_KINDS))  # payouts, …: nothing else follows from them
-_RATED_AGAIN = """
+_MIXED = {"source", "item"}  # ids of several sorts
+_RATES_SINCE = """
     WITH now AS (SELECT rate_date, quote, published_at, rate, source FROM warehouse.staging.stg_fx_rates),
          then_ AS (SELECT rate_date, quote, published_at, rate, source FROM base.staging.stg_fx_rates),
          changed AS ((FROM now EXCEPT FROM then_) UNION ALL (FROM then_ EXCEPT FROM now))
+    SELECT min(published_at)::VARCHAR FROM changed"""
+_RATED_AGAIN = """
     SELECT payment_id FROM base.main.fct_payments
-     WHERE coalesce(succeeded_at, created_at) >= (SELECT min(published_at) FROM changed)"""
+     WHERE coalesce(succeeded_at, created_at) >= CAST({since} AS TIMESTAMPTZ)"""
 
 _DECLARATIONS = ("stg_merchant_created", "stg_merchant_updated")
 # What a merchant is paid out in was told late: its payments from then on were reckoned in another currency.
@@ -55,14 +58,14 @@ def find_affected(connection: duckdb.DuckDBPyConnection, staged: Iterable[Node])
     _add(connection, "link", (_ids(name, "link_id") for name in links))
     for kind in ("payment", "refund", "capture"):
         _add(connection, kind, [f"{_ids('stg_journal_posted', 'source_id')} WHERE kind = '{kind}'"])
-    told = [_lookup(f"stg_{kind}_created", kind, "payment") for kind in ("refund", "capture")] + [_OF_DISPUTES]
-    _add(connection, "payment", [_RATED_AGAIN, _DECLARED_AGAIN, *told])
-    told = [_lookup(f"stg_payment_{event}", "payment", "session") for event in ("created", "succeeded")]
+    told = [_lookup(connection, f"stg_{kind}_created", kind, "payment") for kind in ("refund", "capture")]
+    _add(connection, "payment", [*_reckoned_again(connection), *told, _OF_DISPUTES])
+    told = [_lookup(connection, f"stg_payment_{event}", "payment", "session") for event in ("created", "succeeded")]
     _add(connection, "session", told)
-    told = [_lookup(f"stg_payment_{event}", "session", "payment") for event in ("created", "succeeded")]
+    told = [_lookup(connection, f"stg_payment_{event}", "session", "payment") for event in ("created", "succeeded")]
     _add(connection, "payment", told)
     for kind in ("refund", "capture"):
-        _add(connection, kind, [_lookup(f"stg_{kind}_created", "payment", kind)])
+        _add(connection, kind, [_lookup(connection, f"stg_{kind}_created", "payment", kind)])
     sources = [f"SELECT id FROM affected_{kind}" for kind in ("payment", "refund", "capture")]  # noqa: S608 - names
     _add(connection, "source", [*sources, _ids("stg_journal_posted", "source_id")])
 
@@ -71,13 +74,14 @@ def bring_history(connection: duckdb.DuckDBPyConnection, staged: Iterable[Node])
     """Add to the new rows every earlier row of the affected objects."""
     for node in staged:
         key = STAGED[node.name]
-        _bring(connection, node, key.column, f"{since(connection, key)} AND {rows_of(key)}")
+        _bring(connection, node, key.column, f"{bounds(connection, key.kind, key.column)} AND {rows_of(key)}")
     _add(connection, "journal", [_ids("stg_journal_posted", "journal_id")])
 
 
 def bring_sessions_of_links(connection: duckdb.DuckDBPyConnection, nodes: Mapping[str, Node]) -> None:
     """Add the other sessions of affected links: their number is all that is read of them."""
-    others = "link_id IN (SELECT id FROM affected_link) AND session_id NOT IN (SELECT id FROM affected_session)"
+    others = f"{bounds(connection, 'link', 'link_id')} AND "
+    others += "link_id IN (SELECT id FROM affected_link) AND session_id NOT IN (SELECT id FROM affected_session)"
     _bring(connection, nodes["stg_checkout_opened"], "link_id", others)
 
 
@@ -86,10 +90,12 @@ def rows_of(key: Key) -> str:
     return f'"{key.column}" IN (SELECT id FROM affected_{key.kind})'  # noqa: S608 - same
 
 
-def since(connection: duckdb.DuckDBPyConnection, key: Key) -> str:
-    """The condition that a row is not older than every affected object: ids grow with time."""
-    (first,) = connection.execute(f"SELECT min(id) FROM affected_{key.kind}").fetchone() or (None,)  # noqa: S608 - same
-    return f'"{key.column}" >= {literal(first)}' if first else "false"
+def bounds(connection: duckdb.DuckDBPyConnection, kind: str, column: str) -> str:
+    """The condition that an id lies where affected ones do: ids of one sort grow with time."""
+    sort = "split_part(id, '_', 1)" if kind in _MIXED else "NULL"
+    rows = connection.execute(f"SELECT min(id), max(id) FROM affected_{kind} GROUP BY {sort} ORDER BY 1").fetchall()  # noqa: S608 - same
+    ranges = (f'"{column}" BETWEEN {literal(first)} AND {literal(last)}' for first, last in rows)
+    return f"({' OR '.join(ranges)})" if rows else "false"
 
 
 def among(connection: duckdb.DuckDBPyConnection, table: str, column: str, condition: str) -> str | None:
@@ -124,8 +130,16 @@ def _ids(name: str, column: str) -> str:
     return f"SELECT {column} FROM warehouse.staging.{name}"  # noqa: S608 - same
 
 
-def _lookup(name: str, known: str, wanted: str) -> str:
+def _reckoned_again(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Payments to look for in all of history; on most days no rate and no currency was told late."""
+    (since,) = connection.execute(_RATES_SINCE).fetchone() or (None,)
+    rated = [_RATED_AGAIN.format(since=literal(since))] if since else []
+    told = " UNION ALL ".join(f"({_ids(name, 'merchant_id')} LIMIT 1)" for name in _DECLARATIONS)
+    return [*rated, *([_DECLARED_AGAIN] if connection.execute(told).fetchone() else [])]
+
+
+def _lookup(connection: duckdb.DuckDBPyConnection, name: str, known: str, wanted: str) -> str:
     return (
         f"SELECT {wanted}_id FROM base.staging.{name} "  # noqa: S608 - same
-        f"WHERE {known}_id IN (SELECT id FROM affected_{known})"
+        f"WHERE {bounds(connection, known, f'{known}_id')} AND {known}_id IN (SELECT id FROM affected_{known})"
     )

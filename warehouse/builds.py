@@ -193,7 +193,8 @@ class Warehouse:
         previous = None if record.previous is None else breaks_file(self.folder, record.previous)
         write_inputs(self._work / "lake.duckdb", record.inputs, self._parameters(record), previous=previous)
         base = self._base_of_recon(record)
-        result, parts = reconcile(self.path(record.number), record.number, self._work, base)
+        lines = record.inputs.settlement_lines
+        result, parts = reconcile(self.path(record.number), record.number, self._work, base, lines)
         increment = record.increment
         if increment is not None:
             found = {**increment.parts, **parts}  # of an earlier reconciliation of this build nothing stays

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from warehouse.affected import rows_of, since
+import duckdb
+
+from warehouse.affected import bounds, rows_of
 from warehouse.dbt_runner import declared_columns, literal
 from warehouse.pointer import PARTS
 from warehouse.regrouped import columns_of, drop, note_changed
 
 if TYPE_CHECKING:
-    import duckdb
-
     from warehouse.dbt_plan import Node
     from warehouse.increments import Key
 
@@ -33,6 +33,8 @@ BUILD: Final = "_build"
 ROW: Final = "_row"  # the hash of a row; another release of DuckDB may reckon another: then more is made again, no less
 FORM: Final = "parts with hashes"  # of partition files; builds of another form are not built upon
 # Quick to read rather than small: looking up a day's refunds in history is most of what history costs.
+# Ids of several sorts come mixed in time; next to each other, each sort's are found by their bounds.
+_ORDERED: Final = {"stg_journal_posted": "source_id", "int_journal_entries": "source_id"}
 _PARQUET: Final = "FORMAT parquet, COMPRESSION lz4_raw, PARQUET_VERSION v2"
 
 
@@ -102,7 +104,7 @@ class Keeper:
         table = f"SELECT {_names(node)} FROM {_table('build', node)}"  # noqa: S608 - same
         if (rows := self._count(table)) > PART_ROWS:
             numbered = f"SELECT *, {_hash(node)} AS {ROW}, {self._number} AS {BUILD} FROM ({table})"  # noqa: S608 - same
-            self.parts[node.name] = (self._copy_out(f"{node.name}-{self._number}.parquet", numbered, rows),)
+            self.parts[node.name] = (self._copy_out(node, f"{node.name}-{self._number}.parquet", numbered, rows),)
             self._make_view(node, None)
 
     # ------------------------------------------------------------------------------------------------ inside
@@ -118,7 +120,7 @@ class Keeper:
             if self._has_table("base", f"superseded_{node.name}"):
                 condition += f" AND {_not_superseded(node, key, 'base.')}"
         if key.grows:
-            condition = f"{since(self._connection, key)} AND {condition}"
+            condition = f"{bounds(self._connection, key.kind, key.column)} AND {condition}"
         columns = f'"{key.column}" AS id, {row} AS {ROW}, {made_by} AS {BUILD}'
         columns += "".join(f', "{column}"' for column in columns_of(node.name))
         self._connection.execute(
@@ -142,8 +144,8 @@ class Keeper:
             self._supersede(node, before, key)
         if rows:
             numbered = (f"SELECT *, {self._number} AS {BUILD} FROM ({source})" for source in sources)  # noqa: S608 - same
-            name = f"{node.name}-{self._number}.parquet"
-            self.parts[node.name] += (self._copy_out(name, " UNION ALL ".join(numbered), rows),)
+            name, query = f"{node.name}-{self._number}.parquet", " UNION ALL ".join(numbered)
+            self.parts[node.name] += (self._copy_out(node, name, query, rows),)
         if len(self.parts[node.name]) > PARTS_MAX:
             self._merge(node, key)
         self._make_view(node, key)
@@ -163,6 +165,8 @@ class Keeper:
         self._connection.execute("CREATE SCHEMA IF NOT EXISTS build.parts")
         both = f"({known}) UNION ({now})" if known else now
         self._connection.execute(f"CREATE TABLE build.{listed} AS {both}")
+        if not self._count(f"FROM build.{listed}"):  # readers need not look for what is not there
+            self._connection.execute(f"DROP TABLE build.{listed}")
 
     def _merge(self, node: Node, key: Key | None) -> None:
         """Make one file of the smaller half, without the rows that are superseded."""
@@ -172,7 +176,7 @@ class Keeper:
         if self._has_table("build", f"superseded_{node.name}"):
             live += f" WHERE {_not_superseded(node, key, 'build.')}"
         rows = self._count(live)
-        self.parts[node.name] = (*large, self._copy_out(f"{node.name}-{self._number}m.parquet", live, rows))
+        self.parts[node.name] = (*large, self._copy_out(node, f"{node.name}-{self._number}m.parquet", live, rows))
 
     def _make_table(self, node: Node, sources: Sequence[str]) -> None:
         self.drop(node)
@@ -193,8 +197,10 @@ class Keeper:
         self._connection.execute(f'CREATE VIEW "{node.schema}"."{node.name}" AS {query}')
         self._connection.execute("USE warehouse")
 
-    def _copy_out(self, name: str, query: str, rows: int) -> Part:
+    def _copy_out(self, node: Node, name: str, query: str, rows: int) -> Part:
         self._folder.mkdir(exist_ok=True)
+        if order := _ORDERED.get(node.name):
+            query = f'SELECT * FROM ({query}) ORDER BY "{order}"'  # noqa: S608 - same
         path, staged = self._folder / name, self._folder / f".{name}.new"
         self._connection.execute(f"COPY ({query}) TO {literal(str(staged))} ({_PARQUET})")
         with staged.open("rb") as file:
@@ -211,8 +217,11 @@ class Keeper:
         return int(row[0]) if row else 0
 
     def _has_table(self, database: str, name: str) -> bool:
-        query = "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND schema_name = 'parts' AND table_name = ?"
-        return self._connection.execute(query, [database, name]).fetchone() is not None
+        try:
+            self._connection.execute(f"FROM {database}.parts.{name} LIMIT 0")
+        except duckdb.CatalogException:
+            return False
+        return True
 
 
 def _not_superseded(node: Node, key: Key | None, database: str) -> str:

@@ -6,27 +6,36 @@ comes out is a scratch database `warehouse` and a `lake` with nothing else in th
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from warehouse.affected import among
+from warehouse.affected import among, bounds
 
 if TYPE_CHECKING:
     import duckdb
 
-_SAME_REPORT = "gateway, gateway_account, report_date, file_hash"
-# Lines of reports that were landed or replaced since; lines that no equal pair explained, or only one of two
-# references did; and per account the line that says how far the gateway's batches reach, without which an open item
-# would seem to be still on its way.
+    from warehouse.lake_files import TableFiles
+
+_REPORT: Final = "gateway, gateway_account, report_date"
+# Reports that were landed or replaced since. A file of the lake never changes: as long as none is gone, new ones tell.
+_LANDED: Final = f"SELECT DISTINCT {_REPORT} FROM "  # noqa: S608 - constants
+_REPLACED: Final = """
+    WITH now AS (SELECT DISTINCT {report}, file_hash, lake_seq FROM whole.settlement_lines),
+         before AS (SELECT DISTINCT {report}, file_hash, lake_seq FROM base.staging.stg_settlement_lines)
+    SELECT DISTINCT {report} FROM ((FROM now EXCEPT FROM before) UNION ALL (FROM before EXCEPT FROM now))""".replace(
+    "{report}", _REPORT
+)
+# Their lines; lines that no equal pair explained, or only one of two references did; and per account the line that says
+# how far the gateway's batches reach, without which an open item would seem to be still on its way.
 _LINES: Final = """
-    WITH now AS (SELECT DISTINCT {_SAME_REPORT}, lake_seq FROM whole.settlement_lines),
-         before AS (SELECT DISTINCT {_SAME_REPORT}, lake_seq FROM base.staging.stg_settlement_lines),
-         changed AS (SELECT DISTINCT gateway, gateway_account, report_date
-                       FROM ((FROM now EXCEPT FROM before) UNION ALL (FROM before EXCEPT FROM now)))
-    SELECT line_id, report_date FROM whole.settlement_lines
-      SEMI JOIN changed USING (gateway, gateway_account, report_date)
+    WITH ends AS (SELECT livemode, gateway, gateway_account,
+                         max({'day': report_date, 'at': closed_at}) AS by_day,
+                         max({'at': closed_at, 'day': report_date}) AS by_time
+                    FROM base.staging.stg_settlement_lines GROUP BY livemode, gateway, gateway_account)
+    SELECT line_id, report_date FROM whole.settlement_lines SEMI JOIN changed_report USING ({report}) WHERE {days}
     UNION ALL
-    SELECT line_id, report_date FROM base.staging.stg_settlement_lines
-      SEMI JOIN changed USING (gateway, gateway_account, report_date)
+    SELECT line_id, report_date FROM base.staging.stg_settlement_lines SEMI JOIN changed_report USING ({report})
+     WHERE {days}
     UNION ALL
     SELECT line_id, settled_on FROM base.main.fct_recon_breaks WHERE line_id IS NOT NULL
     UNION ALL
@@ -34,13 +43,13 @@ _LINES: Final = """
     UNION ALL
     SELECT line_id, settled_on FROM base.intermediate.int_modified_pairs
     UNION ALL
-    SELECT last_line.line_id, last_line.report_date
-      FROM (SELECT unnest([arg_max(told, (told.report_date, told.closed_at)),
-                           arg_max(told, (told.closed_at, told.report_date))]) AS last_line
-              FROM (SELECT livemode, gateway, gateway_account,
-                           {'line_id': line_id, 'report_date': report_date, 'closed_at': closed_at} AS told
-                      FROM base.staging.stg_settlement_lines)
-             GROUP BY livemode, gateway, gateway_account)""".replace("{_SAME_REPORT}", _SAME_REPORT)
+    SELECT min(line_id), report_date
+      FROM base.staging.stg_settlement_lines AS lines JOIN (
+               SELECT livemode, gateway, gateway_account, unnest([by_day.day, by_time.day]) AS report_date,
+                      unnest([by_day.at, by_time.at]) AS closed_at FROM ends) AS ends
+            USING (livemode, gateway, gateway_account, report_date)
+     WHERE lines.closed_at IS NOT DISTINCT FROM ends.closed_at
+     GROUP BY livemode, gateway, gateway_account, report_date, lines.closed_at""".replace("{report}", _REPORT)
 # Movements that new events touch; open ones, which a day or a batch may turn into breaks; those that lines speak of.
 # What is left of a payment is in here whole, so groups need nothing else: what an equal pair explains is in no group.
 _ITEMS: Final = """
@@ -87,10 +96,23 @@ _READ: Final = {  # what the models of reconciliation read of the other models, 
 }
 
 
-def find_affected(connection: duckdb.DuckDBPyConnection) -> None:
-    """Fill `affected_line` (id, day), `affected_item` and `affected_break` (id)."""
+def find_affected(connection: duckdb.DuckDBPyConnection, before: TableFiles, now: TableFiles) -> None:
+    """Fill `affected_line` (id, day), `affected_item` and `affected_break` (id).
+
+    `before` and `now` are the settlement lines that `base` and this build read.
+    """
+    new = replace(now, files=tuple(sorted(set(now.files) - set(before.files))))
+    is_grown = set(before.files) <= set(now.files)
+    changed = _LANDED + new.duckdb_sql() if is_grown else _REPLACED
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE changed_report AS {changed}")
+    span = connection.execute("SELECT min(report_date), max(report_date) FROM changed_report").fetchone() or (
+        None,
+        None,
+    )
+    days = "false" if span[0] is None else f"report_date BETWEEN DATE '{span[0]}' AND DATE '{span[1]}'"
+    lines = _LINES.replace("{days}", days)
     for kind, query in (
-        ("line", _LINES),
+        ("line", lines),
         ("item", _ITEMS),
         ("item", _PAYMENTS),
         ("line", _PAIRED),
@@ -104,7 +126,7 @@ def find_affected(connection: duckdb.DuckDBPyConnection) -> None:
             f"INSERT INTO {table} SELECT found.id{day} FROM ({query}) AS found ({names}) "  # noqa: S608 - constants
             f"WHERE found.id IS NOT NULL AND found.id NOT IN (SELECT id FROM {table}) GROUP BY found.id"
         )
-        if query == _LINES:
+        if query == lines:
             connection.execute(_TOLD.format(condition=_affected_lines(connection)))
 
 
@@ -121,7 +143,7 @@ def fill_scratch(connection: duckdb.DuckDBPyConnection) -> None:
         # One after the other: by OR, every row would go through, whole.
         found, others = f"FROM build.{name}", ""
         for number, column in enumerate(columns):
-            is_affected = f"{column} IN (SELECT id FROM affected_item)"  # noqa: S608 - constants
+            is_affected = f"{bounds(connection, 'item', column)} AND {column} IN (SELECT id FROM affected_item)"  # noqa: S608 - constants
             rows = among(connection, f"build.{name}", column, is_affected) or "false"
             what = "INSERT INTO" if number else "CREATE TABLE"
             middle = " " if number else " AS "

@@ -12,12 +12,13 @@ from warehouse import recon_affected
 from warehouse.dbt_runner import TransformResult, is_regional, literal, open_desk, plan_of, run_nodes, run_recon_models
 from warehouse.increments import Key
 from warehouse.parts import Keeper, Part
-from warehouse.regrouped import REPORTS, can_regroup, groups_of, in_groups, show
+from warehouse.regrouping import make_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from warehouse.dbt_plan import Node
+    from warehouse.lake_files import TableFiles
     from warehouse.transform import Base
 
 SCRATCH: Final = "recon.duckdb"
@@ -64,12 +65,12 @@ _FROM_OUTSIDE: Final = {
 
 
 def reconcile(
-    build: Path, number: int, work: Path, base: Base | None
+    build: Path, number: int, work: Path, base: Base | None, lines: TableFiles
 ) -> tuple[TransformResult, dict[str, tuple[Part, ...]]]:
     """Run and test the models of reconciliation in the file `build`, upon `base` if that was reconciled, else whole.
 
-    `work` holds `lake.duckdb`. Returns the partition files of every kept model too, none where it is a table. Raises
-    TransformError if anything fails.
+    `work` holds `lake.duckdb`, whose settlement lines are `lines`. Returns the partition files of every kept model too,
+    none where it is a table. Raises TransformError if anything fails.
     """
     plan = plan_of(work)
     first, kept, rest = _sort([node for node in plan.nodes if is_regional(node, recon=True)])
@@ -89,7 +90,7 @@ def reconcile(
             connection.execute(f"ATTACH {literal(str(path))} AS {name} {mode}")
         connection.execute("ATTACH ':memory:' AS lake")
         connection.execute("USE warehouse")
-        recon_affected.find_affected(connection)
+        recon_affected.find_affected(connection, base.inputs.settlement_lines, lines)
         recon_affected.fill_scratch(connection)
         keeper = Keeper(connection, build.parent, number, base.increment.parts)
         result = run_nodes(connection, first)
@@ -103,10 +104,8 @@ def reconcile(
         )
         for node in models:
             keeper.replace(node, KEPT[node.name])
-        again, rest = _sort_reports(rest)
-        read = {node.name: node for node in plan.nodes if not node.is_test}
-        for report, tests in again:
-            result += _regroup(connection, keeper, report, tests, read)
+        made, rest = make_again(connection, keeper, rest, plan.nodes)
+        result += made
         connection.execute("USE memory")
         for name in ("warehouse", "build", "lake", "whole"):
             connection.execute(f"DETACH {name}")
@@ -114,26 +113,6 @@ def reconcile(
         result += run_nodes(connection, rest)
     scratch.unlink()
     return result, keeper.parts
-
-
-def _sort_reports(nodes: list[Node]) -> tuple[list[tuple[Node, list[Node]]], list[Node]]:
-    """Reports that are made again by group, each with the tests that hold by group; all other nodes."""
-    reports = [node for node in nodes if can_regroup(node)]
-    found = [(node, [test for test in nodes if test.name in REPORTS[node.name].tests]) for node in reports]
-    taken = {node.id for report, tests in found for node in (report, *tests)}
-    return found, [node for node in nodes if node.id not in taken]
-
-
-def _regroup(
-    connection: duckdb.DuckDBPyConnection, keeper: Keeper, node: Node, tests: list[Node], read: Mapping[str, Node]
-) -> TransformResult:
-    """Make those groups of a report again in which something changed."""
-    report = REPORTS[node.name]
-    groups = groups_of(connection, report)
-    show(connection, report, groups, read)
-    result = run_nodes(connection, [node, *tests])
-    keeper.regroup(node, in_groups(report.column, report, groups))
-    return result
 
 
 def _reconcile_whole(

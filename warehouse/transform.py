@@ -15,6 +15,7 @@ from warehouse.increments import LINKS, TRADE, Pass, sort_nodes
 from warehouse.inputs import Consumed, Inputs, RunParameters, within, write_inputs
 from warehouse.parts import FORM, Keeper, Part
 from warehouse.pointer import PARTS
+from warehouse.regrouping import make_again
 
 if TYPE_CHECKING:
     from warehouse.dbt_plan import Node
@@ -90,7 +91,8 @@ def transform(
 
     Raises TransformError if anything fails, InconsistentSliceError if `base` cannot be built upon.
     """
-    passes = sort_nodes(node for node in plan_of(work).nodes if is_regional(node, recon=False))
+    plan = plan_of(work)
+    passes = sort_nodes(node for node in plan.nodes if is_regional(node, recon=False))
     staged = [node for node in passes.nodes[Pass.STAGED] if not node.is_test]
     after = Consumed(base.inputs.events.lake_seq, base.inputs.cut) if base else None
     sliced = replace(inputs, events=replace(inputs.events, files=_files(inputs, base)))
@@ -125,10 +127,13 @@ def transform(
         result += run_nodes(connection, passes.nodes[Pass.LINKS])
         for node in _models(passes.nodes[Pass.LINKS]):
             keeper.replace(node, LINKS[node.name])
-        for name in ("warehouse", "build", "lake"):
-            connection.execute(f"{'USE memory;' if name == 'warehouse' else ''} DETACH {name}")
+        rest = list(passes.nodes[Pass.REST])
+        if base:
+            made, rest = make_again(connection, keeper, rest, plan.nodes)
+            result += made
+        connection.execute("USE memory; DETACH warehouse; DETACH build; DETACH lake")
         open_desk(connection, build, work)
-        result += run_nodes(connection, passes.nodes[Pass.REST])
+        result += run_nodes(connection, rest)
     scratch.unlink()
     (work / SLICE).unlink()
     return result, replace(increment, parts={name: parts for name, parts in keeper.parts.items() if parts})

@@ -100,12 +100,13 @@ def test_each_build_upon_the_last_is_the_whole_build(
             if rows:
                 place.ingest(rows, step + 1)
             if step == 1:  # a day of rates that comes late
-                place.land(days[0].report(["amount", "duplicate", "missing_with_us", "currency"])[0])
+                # The later batch is heard of first: what it took up of the one before is known once that comes.
+                place.land(days[0].report(["amount", "duplicate", "missing_with_us", "currency"], 2)[0])
                 land_rates(place.lake, [rates_of(date(2026, 3, 13), "1.10")])
             if (
                 step == 2
             ):  # a report of movements that are partly booked later; an earlier day of rates, and a correction
-                place.land(days[1].report(["missing_at_gateway"], 2)[0], days[1].day)
+                place.land(days[1].report(["missing_at_gateway"])[0], days[1].day)
                 land_rates(place.lake, [rates_of(date(2026, 3, 12), "1.20"), rates_of(date(2026, 3, 13), "1.11")])
             inputs = replace(place.inputs(), cut=StreamCut(1, step + 1))
             # In the last step nothing is new but the day: so late that the third day's report is missing.
