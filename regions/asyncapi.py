@@ -13,7 +13,8 @@ from regions.contract_files import EventType, Family
 VERSION: Final = "3.0.0"
 _KAFKA_BINDING: Final = "0.5.0"
 _AT: Final = datetime(2026, 3, 14, 9, 26, 53, 589793, tzinfo=UTC)
-_POSITION: Final = {"type": "string", "pattern": r"^(\d+:\d+:\d+)?$"}
+_POSITION: Final = {"type": "string", "pattern": r"^\d+:\d+:\d+$"}
+_STAMP: Final = {"position": "000001:000000000815:000000000042", "after": "000001:000000000815:000000000017"}
 
 
 def document(region: str) -> dict[str, Any]:
@@ -77,23 +78,21 @@ def _message(region: str, found: EventType) -> dict[str, Any]:
         "title": f"{found.name}, version {found.version}",
         "summary": found.description,
         "contentType": "application/json",
-        "headers": {
-            "type": "object",
-            "required": ["position", "after"],
-            "properties": {
-                "position": {**_POSITION, "description": "epoch:batch:ordinal, one order over all topics."},
-                "after": {**_POSITION, "description": "The position of the record before it in its partition."},
-            },
-        },
         "payload": {
             "allOf": [
                 {"$ref": "#/components/schemas/envelope"},
                 {
+                    "required": ["position", "after"],
                     "properties": {
+                        "position": {**_POSITION, "description": "epoch:batch:ordinal, one order over all topics."},
+                        "after": {
+                            **_POSITION,
+                            "description": "The position of the record before it in its partition; zeros for none.",
+                        },
                         "type": {"const": found.name},
                         "schema_version": {"const": found.version},
                         "data": {"$ref": f"#/components/schemas/{_name(found)}"},
-                    }
+                    },
                 },
             ]
         },
@@ -131,4 +130,4 @@ def _example(region: str, found: EventType, data: Mapping[str, Any]) -> dict[str
             xid=4711,
         )
     )
-    return value
+    return value | _STAMP  # the relay adds it, at the value's end

@@ -70,7 +70,7 @@ _PII_SCHEMA: Final = {
     "required": ["subject", "retention_class", "ciphertext"],
     "properties": {"subject": _NAME, "retention_class": _NAME, "ciphertext": {"type": "string", "minLength": 1}},
 }
-# Unknown attributes are allowed, as CloudEvents asks of a reader.
+# Unknown attributes are allowed, as CloudEvents asks of a reader. The relay adds two, its stamp: `position`, `after`.
 _ENVELOPE_SCHEMA: Final = {
     "type": "object",
     "required": [name for name in Envelope.__annotations__ if name in Envelope.__required_keys__],

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from pipelines.ingest.parse import VALUE_BYTES_MAX
 from pipelines.ingest.records import Chunk, Record
+from pipelines.stamps import STAMP_BYTES, WIDTHS
 from regions import events
 from regions.event_patterns import MOMENT, UnprovableError, data_pattern
 from regions.promoted import PROMOTED, Promoted
@@ -44,11 +45,13 @@ _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _PLAIN = r'[^"\\\x00-\x1f]'
 _NUMBER = "[1-9][0-9]{0,17}"
 _SEALED = rf'\{{"subject": "{_PLAIN}+", "ciphertext": "{_PLAIN}+", "retention_class": "{_PLAIN}+"\}}'
+_PLACE = ":".join(rf"\d{{{width}}}" for width in WIDTHS)
+_STAMP = rf',"position":"{_PLACE}","after":"{_PLACE}"'
 _VALUE = (
     rf'^\{{"specversion":"1\.0","id":"{_UUID}","type":"<type>","source":"/meridian/<region>","subject":"{_PLAIN}+",'
     rf'"time":"{MOMENT}","datacontenttype":"application/json","region":"<region>","merchant_id":"{_PLAIN}+",'
     rf'"livemode":(?:true|false),"sequence":{_NUMBER},"schema_version":<version>,'
-    rf'"correlation_id":(?:null|"{_PLAIN}*"),"data":<data>,"pii":(?:null|{_SEALED}),"xid":(?:null|{_NUMBER})\}}$'
+    rf'"correlation_id":(?:null|"{_PLAIN}*"),"data":<data>,"pii":(?:null|{_SEALED}),"xid":(?:null|{_NUMBER})(?:{_STAMP})?\}}$'
 )
 # What stands before and behind `data`, counted: the parts that are the same for all, and those that are not.
 _HEAD = (
@@ -68,7 +71,8 @@ framed AS MATERIALIZED (
     {head} + length(e_id) + length(e_type) + length(subject) + length(e_time) + length(e_merchant_id)
       + CASE WHEN e_livemode THEN 4 ELSE 5 END + length(CAST(e_sequence AS VARCHAR))
       + length(CAST(e_schema_version AS VARCHAR)) + coalesce(length(e_correlation_id) + 2, 4) AS head,
-    {tail} + coalesce(length(pii), 4) + coalesce(length(CAST(e_xid AS VARCHAR)), 4) AS tail
+    {tail} + coalesce(length(pii), 4) + coalesce(length(CAST(e_xid AS VARCHAR)), 4)
+      + CASE WHEN suffix(value, '"}}') THEN {stamp} ELSE 0 END AS tail
   FROM parsed JOIN kinds ON kinds.type = e_type AND version = e_schema_version AND kinds.topic = parsed.topic
   WHERE e_subject = subject AND length(subject) <= {name_max} AND length(e_merchant_id) <= {name_max}
     AND (pii_subject IS NULL OR greatest(length(pii_subject), length(pii_class)) <= {name_max}))
@@ -131,6 +135,7 @@ class BulkParser:
             fields=_FIELDS,
             head=len(_HEAD) + 2 * len(self._region),
             tail=len(_TAIL),
+            stamp=STAMP_BYTES - 1,
             name_max=_NAME_MAX,
             promoted="".join(f", {_promoted(column)} AS {column.name}" for column in PROMOTED.values()),
         )
@@ -187,10 +192,15 @@ def _records(chunks: Sequence[Chunk]) -> pa.Table:
             "topic": topics.take(pa.array(np.repeat(np.arange(len(chunks)), sizes))),
             "partition": pa.array(np.repeat(np.array([chunk.partition for chunk in chunks], np.int32), sizes)),
             "subject": _texts([key for chunk in chunks for key in chunk.keys]),
-            "position": _texts([position for chunk in chunks for position in chunk.positions]),
+            "position": _positions(chunks),
             "value": _texts(values),
         }
     )
+
+
+def _positions(chunks: Sequence[Chunk]) -> pa.Array:
+    numbers = [np.concatenate([chunk.numbers[:, column] for chunk in chunks]) for column in range(3)]
+    return pc.binary_join_element_wise(*(pa.array(column).cast(pa.string()) for column in numbers), ":")
 
 
 def _texts(values: list[bytes | None] | list[bytes]) -> pa.Array:

@@ -115,18 +115,14 @@ def judge(chains: Chains, chunk: Chunk) -> tuple[Chunk, int]:
     if not len(chunk):
         return chunk, 0
     if chunk.is_run() and chains.offer_run(
-        chunk.name, _position(chunk.positions[0]), _position(chunk.positions[-1]), _position(chunk.afters[0])
+        chunk.name, chunk.position(0), chunk.position(len(chunk) - 1), chunk.after(0)
     ):
         return chunk, 0
     accepted, ahead = [], 0
-    for index, (position, after) in enumerate(zip(chunk.positions, chunk.afters, strict=True)):
-        verdict = chains.offer(chunk.name, _position(position), _position(after))
+    for index in range(len(chunk)):
+        verdict = chains.offer(chunk.name, chunk.position(index), chunk.after(index))
         if verdict is Verdict.ACCEPTED:
             accepted.append(index)
         elif verdict is Verdict.AHEAD:
             ahead += 1
     return chunk.take(accepted), ahead
-
-
-def _position(header: bytes) -> Position:
-    return Position.parse(header.decode("ascii"))

@@ -6,13 +6,16 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from pipelines.broker import client_settings
 from pipelines.ingest.records import Chunk, Record
-from pipelines.positions import parse_partition_key
+from pipelines.positions import Position, parse_partition_key, partition_key
+from pipelines.stamps import read_stamps
 
 logger = logging.getLogger(__name__)
 Headers = list[tuple[str, bytes | str | None]] | dict[str, bytes | str | None]
@@ -66,8 +69,7 @@ class PartitionReader:
 
     def read(self, limits: Limits, seconds: float, is_waited_for: Callable[[], bool]) -> Incoming:
         """What arrives within `seconds`, and for longer while nobody waits for it, but not much more than `limits`."""
-        chunks: dict[tuple[str, int], Chunk] = {}
-        foreign: list[Record] = []
+        arrived: dict[tuple[str, int], _Arrived] = {}
         count = size = 0
         deadline = time.monotonic() + seconds
         while count < limits.records and size < limits.size:
@@ -78,10 +80,12 @@ class PartitionReader:
             if not messages and left > 0 and count:
                 continue
             count += len(messages)
-            size += self._take(messages, chunks, foreign)
-        return Incoming(list(chunks.values()), foreign)
+            size += self._take(messages, arrived)
+        foreign: list[Record] = []
+        chunks = [_chunk(*place, of_partition, foreign) for place, of_partition in arrived.items()]
+        return Incoming(chunks, foreign)
 
-    def _take(self, messages: list[Message], chunks: dict[tuple[str, int], Chunk], foreign: list[Record]) -> int:
+    def _take(self, messages: list[Message], arrived: dict[tuple[str, int], _Arrived]) -> int:
         """Put messages where they belong; returns their size."""
         size = 0
         for message in messages:
@@ -91,19 +95,16 @@ class PartitionReader:
             topic, partition, offset = message.topic(), message.partition(), message.offset()
             if topic is None or partition is None or offset is None:
                 raise KafkaException("a record without topic, partition or offset")
-            chunk = chunks.get((topic, partition))
-            if chunk is None:
-                chunk = chunks[topic, partition] = Chunk(topic, partition)
+            found = arrived.get((topic, partition))
+            if found is None:
+                found = arrived[topic, partition] = _Arrived()
             value = message.value()
             size += 0 if value is None else len(value)
-            stamp = _stamp(message.headers(), chunk.positions[-1] if chunk.positions else None)
-            if stamp is None:
-                foreign.append(Record(topic, partition, offset, "", message.key(), value))
-            else:
-                chunk.add(offset, *stamp, message.key(), value)
-            chunk.next_offset = offset + 1
-        for chunk in chunks.values():
-            self.next_offsets[chunk.name] = chunk.next_offset
+            found.messages.append(message)
+            found.offsets.append(offset)
+            found.values.append(value)
+        for (topic, partition), found in arrived.items():
+            self.next_offsets[partition_key(topic, partition)] = found.offsets[-1] + 1
         return size
 
     def extent(self, key: str) -> Extent:
@@ -126,18 +127,48 @@ class PartitionReader:
         self._consumer.close()
 
 
-def _stamp(headers: Headers | None, before: bytes | None) -> tuple[bytes, bytes] | None:
-    """The relay's two headers, `position` and `after`, or nothing unless both are there and well-formed.
+@dataclass(slots=True)
+class _Arrived:
+    """Records of one partition, as they came."""
 
-    `before` is a position that was found well-formed: mostly it is the `after` of the next record.
-    """
-    if headers is None:
-        return None
-    if isinstance(headers, list) and len(headers) == 2 and headers[0][0] == "position" and headers[1][0] == "after":  # noqa: PLR2004 - as the relay does
-        position, after = headers[0][1], headers[1][1]
-    else:
-        named = dict(headers)
-        position, after = named.get("position"), named.get("after")
+    messages: list[Message] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    values: list[bytes | None] = field(default_factory=list)
+
+
+def _chunk(topic: str, partition: int, arrived: _Arrived, foreign: list[Record]) -> Chunk:
+    """The relay's records of one partition; what the relay did not send is added to `foreign`."""
+    messages, values = arrived.messages, [value or b"" for value in arrived.values]
+    sizes = np.fromiter(map(len, values), np.int64, len(values))
+    numbers, is_stamped = read_stamps(np.frombuffer(b"".join(values), np.uint8), sizes.cumsum(), sizes)
+    for row in np.flatnonzero(~is_stamped).tolist():
+        if (found := of_headers(messages[row].headers())) is not None:
+            numbers[row], is_stamped[row] = found, True
+    chunk = Chunk(topic, partition, arrived.offsets, numbers, [message.key() for message in messages], arrived.values)
+    if is_stamped.all():
+        return chunk
+    foreign += [
+        Record(topic, partition, chunk.offsets[row], "", chunk.keys[row], chunk.values[row])
+        for row in np.flatnonzero(~is_stamped).tolist()
+    ]
+    return chunk.take(np.flatnonzero(is_stamped).tolist())
+
+
+def of_headers(headers: Headers | None) -> tuple[int, ...] | None:
+    """Position and `after` as six numbers, as the relay sent them before it stamped values: in two headers."""
+    named = dict(headers or [])
+    position, after = named.get("position"), named.get("after")
     if not isinstance(position, bytes) or not isinstance(after, bytes) or not _POSITION.fullmatch(position):
         return None
-    return (position, after) if after == before or not after or _POSITION.fullmatch(after) else None
+    if after and not _POSITION.fullmatch(after):
+        return None
+    return tuple(int(number) for number in (position + b":" + (after or b"0:0:0")).split(b":"))
+
+
+def position_of(message: Message) -> Position | None:
+    """Where one record stands, if the relay sent it."""
+    value = message.value() or b""
+    size = np.array([len(value)])
+    numbers, is_stamped = read_stamps(np.frombuffer(value, np.uint8), size, size)
+    found = tuple(numbers[0].tolist()) if is_stamped[0] else of_headers(message.headers())
+    return None if found is None else Position(*found[:3])

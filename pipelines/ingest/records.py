@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from pipelines.positions import partition_key
+from pipelines.positions import Position, partition_key
+from pipelines.stamps import Numbers
 
 
 class Record(NamedTuple):
@@ -24,24 +25,14 @@ class Record(NamedTuple):
 
 @dataclass(slots=True)
 class Chunk:
-    """Records of one partition. `positions` and `afters` are the relay's two headers, as they came."""
+    """Records of one partition. `numbers` has six of each: its position, and that of the record before it (`after`)."""
 
     topic: str
     partition: int
-    offsets: list[int] = field(default_factory=list)
-    positions: list[bytes] = field(default_factory=list)
-    afters: list[bytes] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    values: list[bytes | None] = field(default_factory=list)
-    next_offset: int = 0  # behind the last record that was read, also if it is not among these
-
-    def add(self, offset: int, position: bytes, after: bytes, key: bytes | None, value: bytes | None) -> None:
-        """Append one record."""
-        self.offsets.append(offset)
-        self.positions.append(position)
-        self.afters.append(after)
-        self.keys.append(key)
-        self.values.append(value)
+    offsets: list[int]
+    numbers: Numbers
+    keys: list[bytes | None]
+    values: list[bytes | None]
 
     @property
     def name(self) -> str:
@@ -51,18 +42,26 @@ class Chunk:
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def position(self, index: int) -> Position:
+        """Where a record stands."""
+        return Position(*self.numbers[index, :3].tolist())
+
+    def after(self, index: int) -> Position:
+        """Where the record before it stands, in its partition."""
+        return Position(*self.numbers[index, 3:].tolist())
+
     def is_run(self) -> bool:
         """Whether each record names the one before it as its `after`, and positions grow."""
-        if self.afters[1:] != self.positions[:-1]:
+        before, behind = self.numbers[:-1, :3], self.numbers[1:, :3]
+        if not np.array_equal(self.numbers[1:, 3:], before):
             return False
-        numbers = np.fromstring(b":".join(self.positions).decode("ascii"), dtype=np.int64, sep=":").reshape(-1, 3)
-        epoch, batch, ordinal = (numbers[1:] - numbers[:-1]).T
+        epoch, batch, ordinal = (behind - before).T
         is_later = (epoch > 0) | ((epoch == 0) & ((batch > 0) | ((batch == 0) & (ordinal > 0))))
         return bool(is_later.all())
 
     def record(self, index: int) -> Record:
         """One record."""
-        position = self.positions[index].decode("ascii")
+        position = str(self.position(index))
         return Record(self.topic, self.partition, self.offsets[index], position, self.keys[index], self.values[index])
 
     def take(self, indices: Sequence[int]) -> Chunk:
@@ -71,8 +70,7 @@ class Chunk:
             self.topic,
             self.partition,
             [self.offsets[index] for index in indices],
-            [self.positions[index] for index in indices],
-            [self.afters[index] for index in indices],
+            self.numbers[list(indices)],
             [self.keys[index] for index in indices],
             [self.values[index] for index in indices],
         )
@@ -80,11 +78,20 @@ class Chunk:
 
 def chunks_of(records: Iterable[Record]) -> list[Chunk]:
     """Accepted records, by partition."""
-    found: dict[tuple[str, int], Chunk] = {}
+    found: dict[tuple[str, int], list[Record]] = {}
     for record in records:
-        chunk = found.setdefault((record.topic, record.partition), Chunk(record.topic, record.partition))
-        chunk.add(record.offset, record.position.encode("ascii"), b"", record.key, record.value)
-    return list(found.values())
+        found.setdefault((record.topic, record.partition), []).append(record)
+    return [
+        Chunk(
+            topic,
+            partition,
+            [record.offset for record in of_partition],
+            np.array([(*astuple(Position.parse(record.position)), 0, 0, 0) for record in of_partition], np.int64),
+            [record.key for record in of_partition],
+            [record.value for record in of_partition],
+        )
+        for (topic, partition), of_partition in found.items()
+    ]
 
 
 def records_of(chunks: Iterable[Chunk]) -> Iterator[Record]:

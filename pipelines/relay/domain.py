@@ -36,6 +36,16 @@ class Numbering:
         partitions[partition] = position = f"{self._prefix}{count}"
         return position, after
 
+    def advance(self, partition: str, ordinal: int) -> int | Position:
+        """The last position of a partition, which moves on to this batch's `ordinal`; who calls sets `count`.
+
+        One of this batch is told by its ordinal alone.
+        """
+        before = self.partitions.get(partition, "")
+        self.partitions[partition] = f"{self._prefix}{ordinal}"
+        of_batch = before.removeprefix(self._prefix)
+        return Position.parse(before) if of_batch == before else int(of_batch)
+
 
 def with_declared(partitions: Mapping[str, str], declared: Mapping[str, int]) -> dict[str, str]:
     """A map of last positions that names every partition in use: "" where nothing was sent yet.

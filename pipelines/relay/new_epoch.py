@@ -11,6 +11,7 @@ import duckdb
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipelines.broker import client_settings, topic_partitions
+from pipelines.ingest.reader import position_of
 from pipelines.leadership import Task, connect, lead
 from pipelines.positions import START, Position, parse_partition_key, parse_positions, partition_key
 from pipelines.relay import repository
@@ -105,5 +106,5 @@ def _position_at(consumer: Consumer, topic: str, number: int, offset: int) -> Po
     message = consumer.poll(READ_SECONDS)
     if message is None or message.error() is not None:
         raise NotReadyError(f"Kafka does not answer about {topic}/{number}")
-    position = dict(message.headers() or []).get("position")
-    return Position.parse(position.decode()) if isinstance(position, bytes) else START  # else it is not the relay's
+    found = position_of(message)
+    return START if found is None else found  # without one it is not the relay's

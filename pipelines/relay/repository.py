@@ -13,6 +13,8 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 from psycopg.types.string import ByteaBinaryLoader
 
+from pipelines.stamps import blank
+
 PAGE_ROWS = 500
 LONG_ROWS = 20_000  # more rows than that are not worth sorting
 
@@ -24,17 +26,22 @@ _IN_BATCH = """
     AND pg_visible_in_snapshot(xid, %(snapshot)s::pg_snapshot)"""
 
 
-# `rest` is the end of the event's envelope, attribute by attribute as regions.events.envelope_json has it. PostgreSQL
-# has the text of `data` at hand; what would be quoted again and again is left to `envelope`. What is long is joined to
-# the rest only once.
+# The event's envelope, attribute by attribute as regions.events.envelope_json has it: PostgreSQL has the texts at hand,
+# and what it has written nobody takes apart again. What is long is joined to the rest only once. `stamp` is the blank
+# stamp of the batch (pipelines.stamps).
 _COLUMNS = """
-    id::text AS event_id, family, type, subject, merchant_id, to_char(time, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS time,
-    (CASE WHEN livemode THEN ',"livemode":true,"sequence":' ELSE ',"livemode":false,"sequence":' END || sequence
+    family || '/' || subject AS route,
+    ('{"specversion":"1.0","id":"' || id || '","type":' || to_json(type)::text || %(source)s::text
+       || to_json(subject)::text
+       || ',"time":"' || to_char(time, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || %(region)s::text
+       || to_json(merchant_id)::text
+       || CASE WHEN livemode THEN ',"livemode":true,"sequence":' ELSE ',"livemode":false,"sequence":' END || sequence
        || ',"schema_version":' || schema_version
        || ',"correlation_id":' || coalesce(to_json(correlation_id)::text, 'null') || ',"data":')
-    || data::text || (',"pii":' || coalesce(pii::text, 'null') || (',"xid":' || xid::text || '}')) AS rest"""
+    || data::text || (',"pii":' || coalesce(pii::text, 'null') || (',"xid":' || xid::text || %(stamp)s::text))
+    AS value"""
 # All of them are put together from constants of this module.
-_SHORT = f"""SELECT event_id, family, type, subject, merchant_id, time, rest
+_SHORT = f"""SELECT route, value
                FROM (SELECT id, {_COLUMNS} FROM outbox WHERE {_IN_BATCH} OFFSET 0) AS batch ORDER BY batch.id"""  # noqa: S608
 _LONG = f"SELECT {_COLUMNS} FROM outbox WHERE {_IN_BATCH} AND outbox.id >= %(first)s ORDER BY outbox.id"  # noqa: S608
 _FIRST = f"SELECT encode(min(uuid_send(id)), 'hex')::uuid FROM outbox WHERE {_IN_BATCH}"  # noqa: S608
@@ -42,18 +49,10 @@ _IS_LONG = f"SELECT count(*) > %(rows)s FROM (SELECT FROM outbox WHERE {_IN_BATC
 
 
 class OutboxRow(NamedTuple):
-    """An event as the relay reads it: texts in UTF-8.
+    """An event as the relay reads it, in UTF-8: family, `/` and subject; and the record's value with a blank stamp."""
 
-    `time` is as an event says it, in UTC; `rest` is JSON: what follows `merchant_id` in the envelope.
-    """
-
-    event_id: bytes
-    family: bytes
-    type: bytes
-    subject: bytes
-    merchant_id: bytes
-    time: bytes
-    rest: bytes
+    route: bytes
+    value: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +119,7 @@ def persist_next_snapshot(connection: psycopg.Connection, cursor: Cursor, partit
     return Batch(cursor.epoch, cursor.batch + 1, cursor.snapshot, row[0], dict(partitions))
 
 
-def rows_of(connection: psycopg.Connection, batch: Batch) -> Generator[list[OutboxRow]]:
+def rows_of(connection: psycopg.Connection, batch: Batch, region: str) -> Generator[list[OutboxRow]]:
     """The batch's rows in order, a page at a time.
 
     Per object, `id` grows in commit order: it is drawn under the object's lock. A small batch is found by its
@@ -129,14 +128,20 @@ def rows_of(connection: psycopg.Connection, batch: Batch) -> Generator[list[Outb
     works while we do, without a thread that would have to share Python's lock. Rows are plain tuples in the order of
     OutboxRow: making one costs as much as reading it.
     """
-    values: dict[str, object] = {"previous": batch.previous, "snapshot": batch.snapshot}
+    values: dict[str, object] = {
+        "previous": batch.previous,
+        "snapshot": batch.snapshot,
+        "source": f',"source":"/meridian/{region}","subject":',
+        "region": f'","datacontenttype":"application/json","region":"{region}","merchant_id":',
+        "stamp": blank(batch.epoch, batch.number),
+    }
     with connection.transaction():
         connection.execute("SET LOCAL TimeZone = 'UTC'")  # as an event says its time
         row = connection.execute(_IS_LONG, {**values, "rows": LONG_ROWS}).fetchone()
         if row is not None and row[0]:
+            first = connection.execute(_FIRST, values).fetchone()
             for method in ("sort", "seqscan", "bitmapscan"):
                 connection.execute(f"SET LOCAL enable_{method} = off")
-            first = connection.execute(_FIRST, values).fetchone()
             query, values["first"] = _LONG, first and first[0]
         else:
             query = _SHORT

@@ -61,9 +61,9 @@ class Relay:
         numbering = Numbering(batch.epoch, batch.number, dict(batch.partitions))
         writer = self._writer(batch)
         self._producer.start_batch()
-        with closing(repository.rows_of(self._connection, batch)) as pages:
+        with closing(repository.rows_of(self._connection, batch, self._region.code)) as pages:
             for page in pages:
-                self._producer.produce(writer.records(page, numbering))
+                self._producer.produce(writer.page(page, numbering))
                 faults.reach("relay.in_batch")
         self._producer.await_acknowledgements()
         return numbering
@@ -79,7 +79,7 @@ class Relay:
                 return [Place(topic, number, partition_key(topic, number)) for number in range(count)]
 
             families = {family: places(events.topic(self._region.code, family)) for family in events.FAMILIES}
-            self._writers[named] = RecordWriter(self._region.code, families, places(unrouted_topic(self._region)))
+            self._writers[named] = RecordWriter(families, places(unrouted_topic(self._region)))
         return self._writers[named]
 
     def _honour_rewinds(self, cursor: Cursor) -> None:

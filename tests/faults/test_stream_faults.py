@@ -11,7 +11,11 @@ from random import Random
 import pytest
 
 from pipelines.broker import ensure_topics
+from pipelines.relay.domain import Numbering
+from pipelines.relay.envelope import Place, RecordWriter
 from pipelines.relay.producer import BatchProducer, DeliveryError
+from pipelines.relay.repository import OutboxRow
+from pipelines.stamps import blank
 from regions.region import load_region
 from tests.support.regional import RegionDatabase
 from tests.support.stream import Broker, Stream, await_that, running_broker, seeded, stream_on
@@ -127,8 +131,10 @@ def test_a_record_that_fails_is_told_although_successes_are_not(broker: Broker) 
 
     def queue(last: int) -> None:
         producer.start_batch()
-        headers: list[tuple[str, str | bytes | None]] = [("position", "1:1:1"), ("after", "")]
-        producer.produce([("eu.links.v1", "{}", "key", number, headers) for number in (0, 1, last)])
+        writer = RecordWriter({}, [Place("eu.links.v1", number, f"eu.links.v1/{number}") for number in (0, 1, last)])
+        value = b"{" + blank(1, 1).encode()
+        rows = [OutboxRow(b"links/key%d" % number, value) for number in range(30)]  # keys of all three partitions
+        producer.produce(writer.page(rows, Numbering(1, 1)))
 
     queue(2)
     producer.await_acknowledgements()

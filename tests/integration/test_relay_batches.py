@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from random import Random
@@ -18,9 +18,10 @@ from pipelines.ingest.domain import Chains, Verdict
 from pipelines.leadership import Task, connect, lead
 from pipelines.positions import START, Position, partition_key
 from pipelines.relay import repository, service
-from pipelines.relay.envelope import Record
+from pipelines.relay.envelope import Page, Record
 from pipelines.relay.producer import DeliveryError
 from pipelines.relay.service import Relay
+from pipelines.stamps import STAMP_BYTES
 from regions import events
 from regions.region import load_region
 from tests.support.regional import RegionDatabase
@@ -39,8 +40,8 @@ class Sink:
     def start_batch(self) -> None:
         pass
 
-    def produce(self, records: Iterable[Record]) -> None:
-        for record in records:
+    def produce(self, page: Page) -> None:
+        for record in page.records():
             if self.fail_after is not None and len(self.records) >= self.fail_after:
                 raise DeliveryError("broken on purpose")
             self.records.append(record)
@@ -100,18 +101,18 @@ def test_every_value_is_what_the_contract_writes(database: RegionDatabase) -> No
         rows = reader.execute(
             f"SELECT {columns}, data::text, pii::text, xid::text::bigint FROM outbox ORDER BY outbox.id"
         ).fetchall()
-    for row, (topic, value, key, partition, headers) in zip(rows, sink.records, strict=True):
+    for row, (topic, partition, key, value) in zip(rows, sink.records, strict=True):
         event_id, family, kind, subject, merchant_id, livemode, time, sequence, version, correlation, *rest = row
         expected = events.envelope_json(
             event_id=event_id, type=kind, region="eu", subject=subject, time=time, merchant_id=merchant_id,
             livemode=livemode, sequence=sequence, schema_version=version, correlation_id=correlation,
             data=rest[0], pii=rest[1], xid=rest[2],
         )  # fmt: skip
-        assert value == expected
+        assert value[:-STAMP_BYTES] + b"}" == expected
         assert (key.decode(), topic) == (subject, f"eu.{family}.v1" if family != "gossip" else "eu.unrouted.v1")
         family_partitions = events.FAMILIES[family].partitions if family in events.FAMILIES else 1
         assert partition == events.partition_for(subject, family_partitions)
-        assert [name for name, _ in headers] == ["position", "after"]
+        assert json.loads(value).keys() - json.loads(expected).keys() == {"position", "after"}
 
 
 def test_order_holds_per_object_under_writers_that_lock_late(database: RegionDatabase) -> None:
@@ -148,13 +149,15 @@ def test_order_holds_per_object_under_writers_that_lock_late(database: RegionDat
         committed = [event for ids in pool.map(write, [random.random() for _ in range(writers)]) for event in ids]
         stop.set()
         sent.result(timeout=60)
-    documents = [json.loads(record[1]) for record in sink.records]
+    documents = [json.loads(record.value) for record in sink.records]
     assert Counter(document["id"] for document in documents) == Counter(committed)
     of_subject = defaultdict(list)
     for document in documents:
         of_subject[document["subject"]].append(document["sequence"])
     assert all(found == list(range(1, len(found) + 1)) for found in of_subject.values())
-    assert len({record[4][0][1].rpartition(":")[0] for record in sink.records}) > 3, "several batches, or nothing raced"
+    assert len({document["position"].rpartition(":")[0] for document in documents}) > 3, (
+        "several batches, or nothing raced"
+    )
 
 
 @pytest.mark.parametrize("long_rows", [1, 10_000])
@@ -182,7 +185,7 @@ def test_a_batch_that_broke_is_sent_again_the_very_same(
             assert relay.step() == 2
             assert relay.step() == 0
     assert first[:31] == broken.records
-    sent = [json.loads(record[1])["id"] for record in again.records]
+    sent = [json.loads(record.value)["id"] for record in again.records]
     assert sent[:60] == ids[:60] == sorted(ids[:60])
     assert sent[60:] == [late, ids[60]]
 
@@ -207,7 +210,7 @@ def test_topics_grow_and_what_is_sent_again_goes_where_it_went(
                     ids += [append(worker, database, f"object_{number}") for number in range(20)]
                     assert relay.step() == 20
     first = list(sink.records)
-    used = [sorted({record[3] for record in first[start : start + 40]}) for start in (0, 40, 80)]
+    used = [sorted({record.partition for record in first[start : start + 40]}) for start in (0, 40, 80)]
     assert used == [[0, 1], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4]]
     with database.connect("lake") as lake:
         ingest_repository.register(lake, {})
@@ -216,10 +219,11 @@ def test_topics_grow_and_what_is_sent_again_goes_where_it_went(
         assert relay.step() == 0
     assert sink.records[len(first) :] == first
     chains, taken = Chains(), []
-    for topic, value, _, partition, headers in sink.records:
-        position, after = (Position.parse(str(text)) for _, text in headers)
+    for topic, partition, _, value in sink.records:
+        event = json.loads(value)
+        position, after = Position.parse(event["position"]), Position.parse(event["after"])
         if chains.offer(partition_key(topic, partition), position, after) is Verdict.ACCEPTED:
-            taken.append(json.loads(value)["id"])
+            taken.append(event["id"])
     assert taken == ids
 
 
@@ -234,8 +238,8 @@ def test_who_stops_reading_a_batch_early_leaves_the_connection_free(
         ids = [append(worker, database, f"object_{number}") for number in range(30)]
     with connect(region, database.role_urls["relay"], "test relay") as relay:
         batch = repository.persist_next_snapshot(relay, repository.read_cursor(relay), {})
-        pages = repository.rows_of(relay, batch)
-        assert [row[0].decode() for row in next(pages)] == ids[:7]
+        pages = repository.rows_of(relay, batch, region.code)
+        assert [json.loads(row[1][:-STAMP_BYTES] + b"}")["id"] for row in next(pages)] == ids[:7]
         pages.close()
         assert relay.info.transaction_status == TransactionStatus.IDLE
-        assert [len(page) for page in repository.rows_of(relay, batch)] == [7, 7, 7, 7, 2]
+        assert [len(page) for page in repository.rows_of(relay, batch, region.code)] == [7, 7, 7, 7, 2]

@@ -1,15 +1,21 @@
 """Relay numbering and ingest acceptance against an adversary: what is accepted is always what was committed."""
 
+import re
 from dataclasses import dataclass, field
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelines.ingest.domain import Chains, Diagnosis, Repair, Verdict, rewind_request
+from pipelines.ingest.reader import of_headers
 from pipelines.positions import START, Position, PositionError, missing, parse_positions
 from pipelines.relay.domain import Numbering, rewind_target
+from pipelines.relay.envelope import Place, RecordWriter
+from pipelines.relay.repository import OutboxRow
+from pipelines.stamps import STAMP_BYTES, StampError, blank, padded, read_stamps
 
 PARTITIONS = ("eu.links.v1/0", "eu.links.v1/1", "eu.payments.v1/0")
 positions = st.builds(Position, *[st.integers(min_value=0, max_value=2**40)] * 3)
@@ -40,6 +46,68 @@ def test_numbering_the_same_batch_again_gives_the_same_stamps(before: list[str],
     stamps = [[numbering.stamp(partition) for partition in batch] for numbering in again]
     assert stamps[0] == stamps[1]
     assert again[0].partitions == again[1].partitions
+
+
+pages = st.lists(st.lists(st.tuples(st.sampled_from(("links", "none")), st.integers(0, 40)), min_size=1), max_size=4)
+starts = st.dictionaries(
+    st.sampled_from(PARTITIONS[:2]), st.builds(Position, st.just(1), st.just(8), st.integers(1, 9))
+)
+
+
+@settings(max_examples=60)
+@given(pages, starts)
+def test_pages_are_stamped_as_one_record_after_the_other_would_be(
+    given_pages: list[list[tuple[str, int]]], before: dict[str, Position]
+) -> None:
+    links, rest = ([Place(f"eu.{name}.v1", n, f"eu.{name}.v1/{n}") for n in (0, 1)] for name in ("links", "payments"))
+    writer, bulk = RecordWriter({"links": links}, rest), Numbering(1, 9, {k: str(v) for k, v in before.items()})
+    single = Numbering(1, 9, dict(bulk.partitions))
+    for page in given_pages:
+        rows = [OutboxRow(f"{family}/ö{key}".encode(), f"{{{'x' * key}{blank(1, 9)}".encode()) for family, key in page]
+        made = writer.page(rows, bulk)
+        numbers, is_stamped = read_stamps(made.values, made.value_ends, made.value_sizes())
+        assert is_stamped.all()
+        for (_, key), record, found in zip(page, made.records(), numbers.tolist(), strict=True):
+            expected = single.stamp(f"{record.topic}/{record.partition}")
+            assert (Position(*found[:3]), Position(*found[3:])) == tuple(map(Position.parse, expected))
+            assert (record.key.decode(), record.value[:-STAMP_BYTES]) == (f"ö{key}", b"{" + b"x" * key)
+    assert (bulk.partitions, bulk.count) == (single.partitions, single.count)
+
+
+@given(st.integers(0, STAMP_BYTES), st.binary(min_size=1, max_size=3))
+def test_what_is_no_stamp_is_not_taken_for_one(place: int, other: bytes) -> None:
+    value = b"{" + blank(1, 2).encode()
+    spoilt = value[: 1 + place] + other + value[1 + place + len(other) :]
+    values = [value, spoilt, b"", value[1:], value[:-1]]
+    sizes = np.array([len(one) for one in values])
+    _, is_stamped = read_stamps(np.frombuffer(b"".join(values), np.uint8), sizes.cumsum(), sizes)
+    shape = re.compile(rb',"position":"\d{6}:\d{12}:\d{12}","after":"\d{6}:\d{12}:\d{12}"}')
+    assert is_stamped.tolist() == [
+        True,
+        len(spoilt) > STAMP_BYTES and shape.fullmatch(spoilt[-STAMP_BYTES:]) is not None,
+        False,
+        False,
+        False,
+    ]
+
+
+def test_a_position_too_large_for_a_stamp_is_refused() -> None:
+    assert padded(Position(1, 10**12 - 1, 2)) == "000001:999999999999:000000000002"
+    with pytest.raises(StampError):
+        padded(Position(1, 10**12, 2))
+
+
+def test_records_sent_before_there_were_stamps_are_read_by_their_headers() -> None:
+    assert of_headers([("position", b"1:22:333"), ("after", b"")]) == (1, 22, 333, 0, 0, 0)
+    assert of_headers({"after": b"1:2:3", "position": b"1:22:333", "more": b""}) == (1, 22, 333, 1, 2, 3)
+    for wrong in (
+        None,
+        [],
+        [("position", b"1:2:3")],
+        [("position", b"1:2"), ("after", b"")],
+        [("position", "1:2:3"), ("after", b"")],
+    ):
+        assert of_headers(wrong) is None
 
 
 @given(st.dictionaries(st.sampled_from(PARTITIONS), positions), st.dictionaries(st.sampled_from(PARTITIONS), positions))
