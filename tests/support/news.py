@@ -66,6 +66,8 @@ _ROWS = {
     "link_slots": "link_id, slot, payment_id, state",
     "checkout_sessions": "id, status",
     "payouts": "id, status, amount_minor",
+    "renewals": "id, status, ended_reason, refused_code, payment_method_id, next_number",
+    "renewal_periods": "renewal_id, number, status, amount_minor, payment_id, link_id, finished_at",
     "splits": "role, payment_id, source_id, status, amount_minor, reversed_minor",
 }
 _BALANCES = text("""

@@ -17,6 +17,9 @@ def paid(scope: Scope, payment: Payment, attempt_id: str) -> None:
     if period is None or period.status is PeriodStatus.PAID:
         return
     renewal = service.get(scope, period.renewal_id, is_locked=True)
+    if period.payment_id == payment.id and renewal.refused_code == period.failure_code is not None:
+        renewal = replace(renewal, refused_code=None)  # the charge that was refused for good has gone after all
+        repository.save(scope, renewal)
     told = repository.move(
         scope, period, PeriodStatus.PAID, payment_id=payment.id, failure_code=None, finished_at=scope.now
     )

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.news import Ground
 from tests.support.regional import RegionDatabase
+from tests.support.renewed import RENEWALS
 from tests.support.told import (
     PRICE,
     News,
@@ -206,6 +207,7 @@ HISTORIES: dict[str, Stand] = {
     "let go": let_go,
     "let go after all": let_go_after_all,
     "payout that came back": payout_that_came_back,
+    **RENEWALS,
 }  # fmt: skip
 HELD, OWED = "gateway_clearing:sandbox", "merchant_payable_pending"
 ENDS: dict[str, dict[str, int]] = {  # where the money is, where it is not plain from the name
@@ -222,6 +224,10 @@ ENDS: dict[str, dict[str, int]] = {  # where the money is, where it is not plain
     "two attempts": {HELD: WHOLE, OWED: -WHOLE},
     "captured in two parts": {HELD: 2 * PART, OWED: -2 * PART},
     "captured while it ran out": {HELD: PART, OWED: -PART},
+    "renewal that is charged": {HELD: 2 * WHOLE, OWED: -2 * WHOLE},  # the method was saved by paying
+    "renewal declined for good": {HELD: WHOLE, OWED: -WHOLE},
+    "renewal declined for good, and charged after all": {HELD: 2 * WHOLE, OWED: -2 * WHOLE},
+    "renewal charged at the second try": {HELD: 2 * WHOLE, OWED: -2 * WHOLE},
     "payout that came back": {HELD: 5000, "merchant_payable_available": -5000},
 }
 
