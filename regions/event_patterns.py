@@ -33,7 +33,7 @@ DAY: Final = rf"(?:19|20)\d\d-{_MONTH_DAYS}"
 MOMENT: Final = rf"{DAY}T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{{6}}Z"
 _FORMATS: Final = {"date-time": MOMENT, "date": DAY}
 # What a pattern of a contract may be made of, so that no match of it needs an escape in JSON.
-_PLAIN_PATTERN: Final = re.compile(r"\^(?:[A-Za-z0-9_:,(){}*+?|-]|\\\.|\\d|\[[A-Za-z0-9_.:-]+\])*\$")
+_PLAIN_PATTERN: Final = re.compile(r"\^(?:[A-Za-z0-9_:,(){}*+?|-]|\\\.|\\d|\[[A-Za-z0-9_.:+?/(),'-]+\])*\$")
 
 
 class UnprovableError(ValueError):

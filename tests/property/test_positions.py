@@ -104,6 +104,7 @@ def test_records_sent_before_there_were_stamps_are_read_by_their_headers() -> No
         None,
         [],
         [("position", b"1:2:3")],
+        [("position", b"1:2:3"), ("after", b"x")],
         [("position", b"1:2"), ("after", b"")],
         [("position", "1:2:3"), ("after", b"")],
     ):
