@@ -75,8 +75,9 @@ class BatchProducer:
     def start_batch(self) -> None:
         """Begin a batch, with a fresh producer if the last batch did not end well."""
         if len(self._producer) or self._failure is not None or self._producer.failures():
+            fresh = RawProducer(self._settings)
             self.close()
-            self._producer = RawProducer(self._settings)
+            self._producer = fresh
         self._reset()
 
     def produce(self, page: Page) -> None:
