@@ -294,4 +294,6 @@ class Life(RuleBasedStateMachine):
                 assert mine[0][name] == sum(one[name] for one in there), (name, mine, there)
         ended = "UPDATE renewals SET status = 'ended', ended_at = now() WHERE status = 'active' AND merchant_id = %s"
         self.shop.execute(ended, self.world.merchants[0])
+        self.send_payouts_to_the_bank()
+        self.shop.execute("DELETE FROM payout_settings WHERE merchant_id = %s", self.world.merchants[0])
         self.shop.put_open_work_away()  # else each later life would look up the payers of all earlier ones
