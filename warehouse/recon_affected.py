@@ -105,11 +105,9 @@ def find_affected(connection: duckdb.DuckDBPyConnection, before: TableFiles, now
     is_grown = set(before.files) <= set(now.files)
     changed = _LANDED + new.duckdb_sql() if is_grown else _REPLACED
     connection.execute(f"CREATE OR REPLACE TEMP TABLE changed_report AS {changed}")
-    span = connection.execute("SELECT min(report_date), max(report_date) FROM changed_report").fetchone() or (
-        None,
-        None,
-    )
-    days = "false" if span[0] is None else f"report_date BETWEEN DATE '{span[0]}' AND DATE '{span[1]}'"
+    row = connection.execute("SELECT min(report_date), max(report_date) FROM changed_report").fetchone()
+    first, last = row or (None, None)
+    days = f"report_date BETWEEN DATE '{first}' AND DATE '{last}'" if first else "false"
     lines = _LINES.replace("{days}", days)
     for kind, query in (
         ("line", lines),

@@ -73,9 +73,8 @@ def note_changed(connection: duckdb.DuckDBPyConnection, node: Node, key: Key) ->
     name, changed = f'"{node.schema}"."{node.name}"', "IN (SELECT id FROM changed)"
     unknown = f'SELECT count(*) FROM (SELECT id AS "{key.column}" FROM changed) WHERE NOT ({rows_of(key)})'  # noqa: S608 - names are the project's
     (beyond,) = connection.execute(unknown).fetchone() or (0,)
-    earlier = (
-        f'base.{name} WHERE "{key.column}"' if beyond else "earlier WHERE id"
-    )  # an object that nobody called affected
+    # Beyond: a new row of an object that nobody called affected.
+    earlier = f'base.{name} WHERE "{key.column}"' if beyond else "earlier WHERE id"
     connection.execute("CREATE SCHEMA IF NOT EXISTS build.parts")
     for column, kind in groupings:
         connection.execute(
