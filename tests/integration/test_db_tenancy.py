@@ -39,6 +39,21 @@ TENANT_TABLES = (
     "recon_decisions",
     "object_sequences",
     "outbox",
+    "captures",
+    "disputes",
+    "erasure_requests",
+    "fees",
+    "metered_captures",
+    "monthly_volumes",
+    "pricing_plans",
+    "splits",
+    "voids",
+    "webhook_attempts",
+    "webhook_deliveries",
+    "webhook_endpoints",
+    "webhook_events",
+    "webhook_health",
+    "webhook_secrets",
 )
 
 
@@ -84,14 +99,15 @@ def test_every_table_with_a_merchant_is_forced_or_out_of_the_services_reach(regi
                       EXISTS (SELECT FROM unnest(ARRAY['web', 'worker']) AS role,
                                           unnest(ARRAY['SELECT', 'INSERT', 'UPDATE']) AS privilege
                                WHERE has_any_column_privilege(role, c.oid, privilege)
-                                  OR has_table_privilege(role, c.oid, 'DELETE'))
+                                  OR has_table_privilege(role, c.oid, 'DELETE')),
+                      has_any_column_privilege('web', c.oid, 'SELECT')
                  FROM pg_class AS c
                 WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
                   AND (c.relname = 'merchants' OR EXISTS (
                     SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'merchant_id'))"""
         ).fetchall()
-    assert {name for name, is_forced, _ in tables if is_forced} >= set(TENANT_TABLES)
-    assert [name for name, is_forced, is_reachable in tables if is_reachable and not is_forced] == []
+    assert {name for name, is_forced, _, is_read in tables if is_forced and is_read} == set(TENANT_TABLES)
+    assert [name for name, is_forced, is_reachable, _ in tables if is_reachable and not is_forced] == []
 
 
 def test_no_role_bypasses_row_security(region_database: RegionDatabase) -> None:

@@ -36,6 +36,8 @@ INSERT INTO disputes (id, merchant_id, livemode, payment_id, gateway, gateway_ac
 VALUES (%(dispute)s, %(merchant)s, false, %(payment)s, 'sandbox', 'MeridianEU', %(dispute)s, 1, 'EUR', 'won', 'general', now());
 INSERT INTO splits (id, merchant_id, livemode, role, sender_id, recipient_id, payment_id, source_id, status, amount_minor, currency, position)
 VALUES (%(split)s, %(merchant)s, false, 'sender', %(merchant)s, 'x', %(payment)s, %(payment)s, 'booked', 1, 'EUR', 0);
+INSERT INTO fees (id, merchant_id, livemode, kind, payment_id, source_id, pricing_plan, method, amount_minor, fee_minor, tax_minor, currency, lines, created_at)
+VALUES (%(fee)s, %(merchant)s, false, 'charge', %(payment)s, %(payment)s, 'standard', 'card', 1999, 1, 0, 'EUR', '[]', now());
 """  # noqa: E501
 
 
@@ -64,6 +66,7 @@ class Owner:
                 "payout",
                 "dispute",
                 "split",
+                "fee",
                 "subject",
             )
         }
@@ -83,6 +86,7 @@ class Owner:
             "merchant_id": self.merchant_id,
             "dispute_id": ids["dispute"],
             "split_id": ids["split"],
+            "fee_id": ids["fee"],
             "key_id": key,
             "job_id": post("/v1/bulk/links", **rows)["id"],
             "event_id": client.get("/v1/events", headers=headers).get_json()["data"][0]["id"],
