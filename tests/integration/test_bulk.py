@@ -77,7 +77,7 @@ def test_each_row_stands_for_itself(
         row(2, amount_minor=0),
         b"{",
         row(4, colour="red"),
-        row(5, usage="limited", max_payments=3, metadata={"a": "b"}),
+        row(5, usage="limited", max_payments=3, metadata={"a": "b"}, description=""),
         row(6, usage="limited"),
         b"[]",
         b'{"reference": "' + b"x" * 20_000 + b'"}',
@@ -98,6 +98,7 @@ def test_each_row_stands_for_itself(
     assert (done["succeeded_count"], done["failed_count"]) == (2, 6)
     link = client.get(f"/v1/links/{results[4]['id']}", headers=key).get_json()
     assert (link["reference"], link["max_payments"], link["metadata"]) == ("INV-5", 3, {"a": "b"})
+    assert link["description"] == "", "as a link made alone"
     assert link["url"] == results[4]["url"]
     with region_database.connect("postgres") as connection:
         query = "SELECT type, sequence, correlation_id, data FROM outbox WHERE subject = %s"

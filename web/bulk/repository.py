@@ -66,6 +66,7 @@ _WRITTEN = (
     "id", "code", "amount_minor", "currency", "reference", "description", "metadata", "usage", "channel", "campaign",
     "expires_at", "max_payments", "terms",
 )  # fmt: skip
+_EMPTY: tuple[object, ...] = (None, {})
 _KEYS = """
 SELECT key, fingerprint, object_id FROM idempotency_keys WHERE merchant_id = %s AND livemode = %s AND key = ANY(%s)
 """
@@ -158,7 +159,7 @@ def insert_links(scope: Scope, links: Sequence[Link]) -> None:
 
     The database looks up the name of every value there is and reads it, so what is empty is left out.
     """
-    rows = [{name: value for name in _WRITTEN if (value := getattr(link, name))} for link in links]
+    rows = [{name: value for name in _WRITTEN if (value := getattr(link, name)) not in _EMPTY} for link in links]
     values = {
         "merchant_id": scope.merchant_id,
         "livemode": scope.livemode,
